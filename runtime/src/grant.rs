@@ -1,0 +1,213 @@
+//! Who may do what: giving authority, ending it, and asking whether it is held.
+//!
+//! A grant names its parent and never exceeds it. Revocation is one write: whether authority is held is asked up the path
+//! each time, so everything beneath a revoked grant ends with it.
+
+use cairn_proofs::authority::{self, AuthorityFailure, Link};
+use cairn_types::call::{Grant, RevokeGrant};
+use cairn_types::grant::Dimension;
+use cairn_types::limits::GRANT_PATH_MAX;
+use cairn_types::record::{GrantTerms, Interval};
+use cairn_types::{
+    Action, GrantId, Grantee, OrganizationId, Position, Principal, Rejection, Scope, Target, TransactionId, state_key,
+};
+
+use crate::device;
+use crate::state::{self, Changes, State};
+
+/// Checks that `signer` may do `action` to `target`: as its owner, or by the grant it names.
+pub(crate) fn check(
+    state: &impl State,
+    signer: Principal,
+    action: Action,
+    target: &Target,
+    authority: Option<&GrantId>,
+    position: Position,
+) -> Result<(), Rejection> {
+    match authority {
+        Some(grant) => {
+            let path = path_of(state, grant)?;
+            check_path(state, &path, signer, action, target, position)
+        }
+        None if signer == Principal::Organization(target.owner) => Ok(()),
+        None => Err(Rejection::Unauthorized { signer, action }),
+    }
+}
+
+fn path_of(state: &impl State, grant: &GrantId) -> Result<Vec<Link>, Rejection> {
+    authority::path(grant, |id| state::grant(state, id)).map_err(rejection)
+}
+
+fn check_path(
+    state: &impl State,
+    path: &[Link],
+    signer: Principal,
+    action: Action,
+    target: &Target,
+    position: Position,
+) -> Result<(), Rejection> {
+    let zone_of = |device: &_| state::device_placement(state, device).map(|entry| entry.interval.value);
+    authority::check(path, &signer, zone_of, target, action, position).map_err(rejection)
+}
+
+fn rejection(failure: AuthorityFailure) -> Rejection {
+    match failure {
+        AuthorityFailure::Unknown { grant } => Rejection::GrantUnknown { grant },
+        AuthorityFailure::TooLong { grant } => Rejection::GrantPathTooLong { grant, max: GRANT_PATH_MAX },
+        AuthorityFailure::NotHeld { grant, claimant } => Rejection::GrantNotHeld { grant, signer: claimant },
+        AuthorityFailure::Revoked { grant } => Rejection::GrantRevoked { grant },
+        AuthorityFailure::Exceeded { grant, dimension } => Rejection::GrantExceeded { grant, dimension },
+        AuthorityFailure::NotOwner { grant, owner } => Rejection::GrantRootNotOwner { grant, owner },
+        AuthorityFailure::Broken | AuthorityFailure::NotYetGiven { .. } => {
+            unreachable!("the state's own paths are linked, and hold nothing from the future")
+        }
+    }
+}
+
+/// What a scope stands for now; refused if it does not exist.
+fn target_of(state: &impl State, scope: &Scope) -> Result<Target, Rejection> {
+    match scope {
+        Scope::Zone(zone) => {
+            check_organization(state, &zone.organization)?;
+            Ok(Target { owner: zone.organization, zone: Some(zone.clone()), device: None, stream: None })
+        }
+        Scope::Device(device) => device::target_of(state, device),
+        Scope::Stream(stream) => {
+            let record = state::stream(state, stream).ok_or(Rejection::StreamUnknown { stream: *stream })?;
+            Ok(Target { stream: Some(*stream), ..device::target_of(state, &record.device)? })
+        }
+    }
+}
+
+fn check_organization(state: &impl State, id: &OrganizationId) -> Result<(), Rejection> {
+    match state::organization(state, id) {
+        Some(_) => Ok(()),
+        None => Err(Rejection::OrganizationUnknown { organization: *id }),
+    }
+}
+
+fn check_grantee(state: &impl State, grantee: &Grantee) -> Result<(), Rejection> {
+    match grantee {
+        Grantee::Organization(id) => check_organization(state, id),
+        Grantee::Zone(zone) => check_organization(state, &zone.organization),
+        Grantee::Device(device) => match state::device(state, device) {
+            Some(_) => Ok(()),
+            None => Err(Rejection::DeviceUnknown { device: *device }),
+        },
+    }
+}
+
+fn check_fields(call: &Grant) -> Result<(), Rejection> {
+    let invalid = |field, reason| Err(Rejection::FieldInvalid { field, reason });
+    if call.actions.is_empty() {
+        return invalid("actions", "names none");
+    }
+    if !call.window.is_valid() {
+        return invalid("window", "ends before it begins");
+    }
+    if (call.depth > 0) != call.actions.contains(Action::Delegate) {
+        return invalid("depth", "is above 0 exactly if the actions contain delegate");
+    }
+    if usize::from(call.depth) >= GRANT_PATH_MAX {
+        return invalid("depth", "is at most 7");
+    }
+    Ok(())
+}
+
+pub(crate) fn give(
+    state: &impl State,
+    signer: Principal,
+    call: &Grant,
+    transaction: &TransactionId,
+    position: Position,
+) -> Result<Changes, Rejection> {
+    check_fields(call)?;
+    check_grantee(state, &call.grantee)?;
+    let target = target_of(state, &call.scope)?;
+    match &call.parent {
+        None => check(state, signer, Action::Delegate, &target, None, position)?,
+        Some(parent) => check_within_parent(state, signer, call, parent, &target, position)?,
+    }
+    let id = GrantId::of(transaction);
+    let terms = GrantTerms {
+        grantor: signer,
+        grantee: call.grantee.clone(),
+        actions: call.actions,
+        scope: call.scope.clone(),
+        window: call.window,
+        depth: call.depth,
+        parent: call.parent,
+    };
+    let mut changes = Changes::new();
+    state::put(&mut changes, state_key::grant(&id), &Interval::open(terms, position));
+    changes.insert(state_key::scope_grant(&call.scope.key(), &id), Some(Vec::new()));
+    Ok(changes)
+}
+
+/// Checks that the signer may pass `parent` on, and that the child exceeds it in nothing.
+fn check_within_parent(
+    state: &impl State,
+    signer: Principal,
+    call: &Grant,
+    parent: &GrantId,
+    target: &Target,
+    position: Position,
+) -> Result<(), Rejection> {
+    let path = path_of(state, parent)?;
+    if path.len() >= GRANT_PATH_MAX {
+        return Err(Rejection::GrantPathTooLong { grant: *parent, max: GRANT_PATH_MAX });
+    }
+    check_path(state, &path, signer, Action::Delegate, target, position)?;
+    let (_, Interval { value: terms, .. }) = path.first().expect("a path begins with the grant that was asked for");
+    let exceeded = if !terms.actions.contains_all(call.actions) {
+        Some(Dimension::Action)
+    } else if call.depth >= terms.depth {
+        Some(Dimension::Depth)
+    } else if !terms.window.contains_window(&call.window) {
+        Some(Dimension::Window)
+    } else {
+        // The path's check has shown that the parent's scope covers the child's as it stands now.
+        None
+    };
+    match exceeded {
+        Some(dimension) => Err(Rejection::GrantExceeded { grant: *parent, dimension }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn revoke(
+    state: &impl State,
+    signer: Principal,
+    call: &RevokeGrant,
+    position: Position,
+) -> Result<Changes, Rejection> {
+    let grant = call.grant;
+    let path = path_of(state, &grant)?;
+    let (_, interval) = path.first().expect("a path begins with the grant that was asked for").clone();
+    let owner = target_of(state, &interval.value.scope)?.owner;
+    let is_grantor = path.iter().any(|(_, link)| link.value.grantor == signer);
+    if !is_grantor && signer != Principal::Organization(owner) {
+        return Err(Rejection::SignerNotEntitled {
+            signer,
+            call: "RevokeGrant",
+            needed: "its grantor, a grantor above, or the owner of its scope does",
+        });
+    }
+    if call.suspect_since.is_some_and(|since| since > position) {
+        return Err(Rejection::SuspectSinceInvalid { reason: "lies in the future" });
+    }
+    let revoked = if interval.is_open() {
+        let closed = interval.closed(position);
+        match call.suspect_since {
+            Some(since) => closed.suspected(since),
+            None => closed,
+        }
+    } else {
+        let earlier = call.suspect_since.filter(|since| !interval.is_suspect_at(*since));
+        let since = earlier.ok_or(Rejection::GrantRevokedAlready { grant })?;
+        interval.suspected(since)
+    };
+    let mut changes = Changes::new();
+    state::put(&mut changes, state_key::grant(&grant), &revoked);
+    Ok(changes)
+}

@@ -1,0 +1,107 @@
+//! Who must sign, and whether they did.
+//!
+//! Each call names the principals whose signature it needs; nobody else may sign, so that no byte of a transaction is
+//! without meaning. Whether one signature verifies is asked through [`SignatureCheck`], so that a node which has verified
+//! a transaction when it arrived need not verify it again when it stands in a block.
+
+use cairn_types::limits::SIGNATURES_MAX;
+use cairn_types::transaction::signed_message;
+use cairn_types::{KeySet, Principal, PublicKey, Rejection, Signature, SignatureBytes, TransactionId};
+
+use crate::state::{self, State};
+
+/// Answers whether a signature verifies. Every implementation must answer as [`PublicKey::verify`] does.
+pub trait SignatureCheck {
+    /// Whether `signature` is `key`'s over transaction `id`.
+    fn verifies(&self, key: &PublicKey, id: &TransactionId, signature: &SignatureBytes) -> bool;
+}
+
+/// Verifies each time it is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckDirectly;
+
+impl SignatureCheck for CheckDirectly {
+    fn verifies(&self, key: &PublicKey, id: &TransactionId, signature: &SignatureBytes) -> bool {
+        key.verify(&signed_message(id), signature).is_ok()
+    }
+}
+
+/// A principal who must sign, and with which keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Signer {
+    pub(crate) principal: Principal,
+    pub(crate) keys: KeySet,
+}
+
+impl Signer {
+    /// Whoever has this one key.
+    pub(crate) fn with_key(principal: Principal, key: PublicKey) -> Self {
+        Self { principal, keys: KeySet::single(key) }
+    }
+
+    /// `principal` with the keys that are open now.
+    pub(crate) fn current(state: &impl State, principal: Principal) -> Result<Self, Rejection> {
+        match principal {
+            Principal::Organization(organization) => {
+                let entry = state::organization_keys(state, &organization)
+                    .ok_or(Rejection::OrganizationUnknown { organization })?;
+                Ok(Self { principal, keys: entry.interval.value.keys })
+            }
+            Principal::Device(device) => {
+                let entry = state::device_key(state, &device).ok_or(Rejection::DeviceUnknown { device })?;
+                if !entry.interval.is_open() {
+                    let status = crate::device::status_of(state, &device)?;
+                    return Err(Rejection::DeviceStatusForbids { device, status });
+                }
+                Ok(Self::with_key(principal, entry.interval.value.key))
+            }
+        }
+    }
+}
+
+/// Checks count and order, without looking at keys.
+pub(crate) fn check_form(signatures: &[Signature]) -> Result<(), Rejection> {
+    let count = signatures.len();
+    if count > SIGNATURES_MAX {
+        return Err(Rejection::TooManySignatures { count, max: SIGNATURES_MAX });
+    }
+    let misplaced =
+        signatures.windows(2).position(|pair| matches!(pair, [a, b] if (a.signer, a.key) >= (b.signer, b.key)));
+    match misplaced {
+        Some(index) => Err(Rejection::SignatureOrder { index: index.saturating_add(1) }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that all of `signers` signed with enough keys, that nobody else did, and that every signature verifies.
+pub(crate) fn check(
+    check: &dyn SignatureCheck,
+    id: &TransactionId,
+    signatures: &[Signature],
+    signers: &[Signer],
+) -> Result<(), Rejection> {
+    for Signature { signer, key, .. } in signatures {
+        let asked = signers.iter().any(|s| s.principal == *signer && usize::from(*key) < s.keys.keys.len());
+        if !asked {
+            return Err(Rejection::SignatureUnexpected { signer: *signer, key: *key });
+        }
+    }
+    for Signer { principal, keys } in signers {
+        let found = signatures.iter().filter(|signature| signature.signer == *principal).count();
+        let found = u8::try_from(found).unwrap_or(u8::MAX);
+        if found < keys.threshold {
+            return Err(Rejection::SignatureMissing { signer: *principal, needed: keys.threshold, found });
+        }
+    }
+    for Signature { signer, key: index, bytes } in signatures {
+        let key = signers
+            .iter()
+            .find(|s| s.principal == *signer)
+            .and_then(|s| s.keys.keys.get(usize::from(*index)))
+            .expect("the first loop found this key");
+        if !check.verifies(key, id, bytes) {
+            return Err(Rejection::SignatureInvalid { signer: *signer, key: *index });
+        }
+    }
+    Ok(())
+}
