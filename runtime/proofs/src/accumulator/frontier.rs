@@ -33,6 +33,13 @@ impl Frontier {
         frontier
     }
 
+    /// The frontier with this count and these peaks, as a record keeps them; `None` unless there is one peak for each one
+    /// bit of the count, and the count is within [`ITEMS_MAX`].
+    pub fn from_parts(count: u64, peaks: Vec<Hash>) -> Option<Self> {
+        let fits = count <= ITEMS_MAX && u32::try_from(peaks.len()) == Ok(count.count_ones());
+        fits.then_some(Self { count, peaks })
+    }
+
     /// Appends an item. Returns the nodes that are complete now, the leaf first and each one's parent after it: all that a
     /// store must keep for proofs; who only needs roots may drop them.
     pub fn append(&mut self, item: &Hash) -> Vec<Node> {

@@ -232,8 +232,10 @@ fn a_frontier_with_another_number_of_peaks_than_its_count_demands_is_refused() {
         (ITEMS_MAX + 1, 2, false),
         (u64::MAX, 64, false),
     ] {
-        let bytes = encode(count, &vec![Hash::ZERO; peaks]);
-        assert_eq!(borsh::from_slice::<Frontier>(&bytes).is_ok(), allowed, "{count} items, {peaks} peaks");
+        let peaks = vec![Hash::ZERO; peaks];
+        let bytes = encode(count, &peaks);
+        assert_eq!(borsh::from_slice::<Frontier>(&bytes).is_ok(), allowed, "{count} items, {} peaks", peaks.len());
+        assert_eq!(Frontier::from_parts(count, peaks).is_some(), allowed);
     }
     let announces_many = [&0_u64.to_le_bytes()[..], &u32::MAX.to_le_bytes()].concat();
     assert!(borsh::from_slice::<Frontier>(&announces_many).is_err());

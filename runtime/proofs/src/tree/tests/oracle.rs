@@ -29,19 +29,21 @@ fn b3(parts: &[&[u8]]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn t(list: &[(Vec<bool>, &[u8], &[u8])]) -> [u8; 32] {
+fn t(list: &[(&[bool], &[u8], &[u8])]) -> [u8; 32] {
     if let [(_, key, value)] = list {
         return b3(&[&[0], &[key.len() as u8], key, &b3(&[value])]);
     }
-    let (first, last) = (&list[0].0, &list[list.len() - 1].0);
+    let (first, last) = (list[0].0, list[list.len() - 1].0);
     let p = (0..).find(|p| first[*p] != last[*p]).unwrap();
-    let zeros: Vec<_> = list.iter().filter(|entry| !entry.0[p]).cloned().collect();
-    let ones: Vec<_> = list.iter().filter(|entry| entry.0[p]).cloned().collect();
+    let zeros: Vec<_> = list.iter().filter(|entry| !entry.0[p]).copied().collect();
+    let ones: Vec<_> = list.iter().filter(|entry| entry.0[p]).copied().collect();
     b3(&[&[1], &(p as u16).to_le_bytes(), &t(&zeros), &t(&ones)])
 }
 
 pub(super) fn state_root(map: &Map) -> Hash {
-    let list: Vec<_> = map.iter().map(|(key, value)| (virtual_bits(key), key.as_slice(), value.as_slice())).collect();
+    let bits: Vec<_> = map.keys().map(|key| virtual_bits(key)).collect();
+    let list: Vec<_> =
+        map.iter().zip(&bits).map(|((key, value), bits)| (bits.as_slice(), key.as_slice(), value.as_slice())).collect();
     let top = if list.is_empty() { [0; 32] } else { t(&list) };
     Hash::from_bytes(b3(&[&[2], &(map.len() as u64).to_le_bytes(), &top]))
 }

@@ -134,6 +134,26 @@ fn part_of_a_list_cannot_pass_as_the_whole() {
 }
 
 #[test]
+fn leaves_and_steps_out_of_order_are_refused_before_any_root_is_compared() {
+    let map = (0..16_u8).map(|i| (vec![i], vec![9]));
+    let tree = StateTree::from_sorted(map).unwrap();
+    let (all, one) = (Query::prefix(b""), Query::key(&[5]));
+    let list = tree.prove(&all).unwrap();
+    let mut twice = list.clone();
+    twice.leaves[1] = twice.leaves[0].clone();
+    assert_eq!(twice.verify(&tree.root(), &all), Err(ProofError::LeavesNotAscending { leaf: 1 }));
+    let mut swapped = list;
+    swapped.leaves.swap(3, 4);
+    assert_eq!(swapped.verify(&tree.root(), &all), Err(ProofError::LeavesNotAscending { leaf: 4 }));
+    let mut twice = tree.prove(&one).unwrap();
+    twice.path[1] = twice.path[0].clone();
+    assert_eq!(twice.verify(&tree.root(), &one), Err(ProofError::PathNotAscending { step: 1 }));
+    let mut swapped = tree.prove(&one).unwrap();
+    swapped.path.swap(2, 3);
+    assert_eq!(swapped.verify(&tree.root(), &one), Err(ProofError::PathNotAscending { step: 3 }));
+}
+
+#[test]
 fn a_present_key_cannot_pass_as_absent() {
     let map = [[1, 1], [1, 2], [1, 3], [2, 1]].map(|key| (key.to_vec(), vec![9]));
     let tree = StateTree::from_sorted(map.clone()).unwrap();
