@@ -22,7 +22,7 @@ pub struct Config {
 }
 
 /// A height to agree on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The height: above everything decided.
     pub height: Height,
@@ -30,10 +30,6 @@ pub struct Start {
     pub validators: Arc<ValidatorSet>,
     /// How long its rounds wait.
     pub timeouts: Timeouts,
-    /// What the write-ahead log holds, in its order, cut by [`crate::usable`]. Entries of other heights are ignored. Give
-    /// it at the first start after the program began, and make that start at once if there are entries of the height
-    /// after the tip; later it is empty.
-    pub recovered: Vec<WalEntry>,
 }
 
 /// Everything that can happen to agreement.

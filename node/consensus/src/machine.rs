@@ -36,6 +36,8 @@ pub struct Machine {
     tip: Height,
     under_way: Option<UnderWay>,
     next: NextHeight,
+    /// What the log held when the program began, until its height starts.
+    recovered: Vec<WalEntry>,
     /// Something was appended or signed since the last sync.
     unsynced: bool,
     /// A fatal fault happened.
@@ -60,9 +62,19 @@ struct UnderWay {
 }
 
 impl Machine {
-    /// A quiet machine. `tip` is the height of the last block in the ledger.
-    pub fn new(config: Config, tip: Height) -> Self {
-        Self { config, tip, under_way: None, next: NextHeight::new(after(tip)), unsynced: false, halted: false }
+    /// A quiet machine. `tip` is the height of the last block in the ledger, and `recovered` what the write-ahead log
+    /// holds, in its order, cut by [`crate::usable`]; entries of other heights than the next are ignored. They are played
+    /// back when that height starts, which should be at once if there are any: see [`Machine::unfinished`].
+    pub fn new(config: Config, tip: Height, recovered: Vec<WalEntry>) -> Self {
+        let next = after(tip);
+        let recovered = recovered.into_iter().filter(|entry| entry.height == next).collect();
+        Self { config, tip, under_way: None, next: NextHeight::new(next), recovered, unsynced: false, halted: false }
+    }
+
+    /// A height that was under way when the program last ended, and was not started since. Others may have ended with us
+    /// and wait, so start it at once.
+    pub fn unfinished(&self) -> Option<Height> {
+        self.recovered.first().map(|entry| entry.height)
     }
 
     /// The last height that is decided, as far as this machine was told.
@@ -105,7 +117,7 @@ impl Machine {
     }
 
     fn start(&mut self, start: Start, signer: &mut dyn Signer) -> Vec<Effect> {
-        let Start { height, validators, timeouts, recovered } = start;
+        let Start { height, validators, timeouts } = start;
         let floor = self.under_way.as_ref().map_or(self.tip, |under_way| under_way.height);
         let Some(tip) = height.previous().filter(|_| height > floor) else { return Vec::new() };
         let mut effects = self.leave();
@@ -122,8 +134,11 @@ impl Machine {
             told: BTreeSet::new(),
             proposed: BTreeSet::new(),
         };
-        let recovered: Vec<WalRecord> =
-            recovered.into_iter().filter(|entry| entry.height == height).map(|entry| entry.record).collect();
+        let recovered: Vec<WalRecord> = std::mem::take(&mut self.recovered)
+            .into_iter()
+            .filter(|entry| entry.height == height)
+            .map(|entry| entry.record)
+            .collect();
         let result = under_way.recover(recovered, signer, &mut effects);
 
         let early = std::mem::replace(&mut self.next, NextHeight::new(after(height)));
@@ -220,6 +235,7 @@ impl Machine {
 
     fn decided(&mut self, height: Height, effects: &mut Vec<Effect>) {
         self.tip = height;
+        self.recovered.retain(|entry| entry.height > height);
         if self.next.height() <= height {
             self.next = NextHeight::new(after(height));
         }

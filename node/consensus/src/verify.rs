@@ -7,7 +7,9 @@
 use cairn_types::key::verify_ed25519;
 use cairn_types::{ChainId, Height, Power, Round, Validator, ValidatorIndex, ValidatorSet, has_quorum};
 
-use crate::message::{Message, ROUND_MAX, RoundCertificateKind, SignedProposal, SignedVote, VoteKind};
+use crate::message::{
+    Message, PolkaCertificate, ROUND_MAX, RoundCertificate, RoundCertificateKind, SignedProposal, SignedVote, VoteKind,
+};
 
 /// A message that was checked against the validator set of its height.
 ///
@@ -99,23 +101,11 @@ impl Message {
             Self::Proposal(signed) => Some(signed.verify(chain, validators)?),
             Self::Vote(signed) | Self::Repeat(signed) => Some(signed.verify(chain, validators)?),
             Self::Polka(certificate) => {
-                let signers = certificate.signatures.iter().map(|(validator, _)| *validator);
-                let (signed, total) = power_of(signers, certificate.height, validators)?;
-                enough(has_quorum(signed, total), signed, total)?;
+                certificate.check_power(validators)?;
                 None
             }
             Self::Round(certificate) => {
-                let signers = certificate.votes.iter().map(|vote| vote.validator);
-                let (signed, total) = power_of(signers, certificate.height, validators)?;
-                match certificate.kind {
-                    RoundCertificateKind::Skip => enough(is_more_than_a_third(signed, total), signed, total)?,
-                    RoundCertificateKind::Precommit => {
-                        if let Some(vote) = certificate.votes.iter().find(|vote| vote.kind == VoteKind::Prevote) {
-                            return Err(MessageError::Kind { validator: vote.validator });
-                        }
-                        enough(has_quorum(signed, total), signed, total)?;
-                    }
-                }
+                certificate.check_power(validators)?;
                 None
             }
         };
@@ -158,21 +148,47 @@ impl SignedProposal {
     }
 }
 
+impl PolkaCertificate {
+    /// Checks signers and power, but no signature.
+    fn check_power(&self, validators: &ValidatorSet) -> Result<(), MessageError> {
+        let signers = self.signatures.iter().map(|(validator, _)| *validator);
+        let (signed, total) = power_of(signers, self.height, validators)?;
+        enough(has_quorum(signed, total), signed, total)
+    }
+}
+
+impl RoundCertificate {
+    /// Checks signers, kinds and power, but no signature.
+    fn check_power(&self, validators: &ValidatorSet) -> Result<(), MessageError> {
+        let (signed, total) = power_of(self.votes.iter().map(|vote| vote.validator), self.height, validators)?;
+        match self.kind {
+            RoundCertificateKind::Skip => enough(is_more_than_a_third(signed, total), signed, total),
+            RoundCertificateKind::Precommit => {
+                if let Some(vote) = self.votes.iter().find(|vote| vote.kind == VoteKind::Prevote) {
+                    return Err(MessageError::Kind { validator: vote.validator });
+                }
+                enough(has_quorum(signed, total), signed, total)
+            }
+        }
+    }
+}
+
 impl VerifiedMessage {
     /// The message.
     pub const fn message(&self) -> &Message {
         &self.message
     }
 
-    /// The message, if it was checked with the keys of this very set.
+    /// The message, if it was checked with this very set, as far as it speaks of the set.
     pub(crate) fn of(self, validators: &ValidatorSet) -> Option<Message> {
-        let author = match &self.message {
-            Message::Proposal(signed) => signed.proposal.proposer,
-            Message::Vote(signed) | Message::Repeat(signed) => signed.vote.validator,
-            Message::Polka(_) | Message::Round(_) => return Some(self.message),
+        let fits = |author| self.signer.is_some() && self.signer == validators.get(author).map(|member| member.key);
+        let fits = match &self.message {
+            Message::Proposal(signed) => fits(signed.proposal.proposer),
+            Message::Vote(signed) | Message::Repeat(signed) => fits(signed.vote.validator),
+            Message::Polka(certificate) => certificate.check_power(validators).is_ok(),
+            Message::Round(certificate) => certificate.check_power(validators).is_ok(),
         };
-        let key = validators.get(author).map(|member| member.key);
-        (key.is_some() && key == self.signer).then_some(self.message)
+        fits.then_some(self.message)
     }
 }
 

@@ -10,12 +10,10 @@ use std::sync::Arc;
 use arc_malachitebft_core_consensus::{
     ConsensusMsg, Effect, LivenessMsg, MisbehaviorEvidence, Resumable, Resume, SignedConsensusMsg, VoteExtensionError,
 };
-use arc_malachitebft_core_types::{
-    CertificateError, CommitCertificate, CommitSignature, PolkaSignature, SignedMessage,
-};
+use arc_malachitebft_core_types::{CertificateError, SignedMessage};
 use cairn_types::{BlockHash, Certificate, ChainId, Round, ValidatorIndex, ValidatorSet};
 
-use super::context::{Context, Seat};
+use super::context::Context;
 use super::convert;
 use crate::evidence::Evidence;
 use crate::interface::{SignRequest, Signer};
@@ -83,113 +81,83 @@ impl Desk {
     /// Does or notes what the engine wants, and says how it goes on.
     pub(super) fn answer(&mut self, effect: Effect<Context>, signer: &mut dyn Signer) -> Resume<Context> {
         match effect {
-            Effect::CancelAllTimeouts(resume) => resume.resume_with(self.say(Said::CancelAllTimers)),
-            Effect::CancelTimeout(timeout, resume) => {
-                if let Some((round, kind)) = convert::timeout_out(timeout) {
-                    self.say(Said::CancelTimer(round, kind));
-                }
-                resume.resume_with(())
+            Effect::CancelAllTimeouts(_) => self.note([Said::CancelAllTimers]),
+            Effect::CancelTimeout(timeout, _) => {
+                self.note(convert::timeout_out(timeout).map(|(round, kind)| Said::CancelTimer(round, kind)))
             }
-            Effect::ScheduleTimeout(timeout, resume) => {
-                if let Some((round, kind)) = convert::timeout_out(timeout) {
-                    self.say(Said::StartTimer(round, kind));
-                }
-                resume.resume_with(())
+            Effect::ScheduleTimeout(timeout, _) => {
+                self.note(convert::timeout_out(timeout).map(|(round, kind)| Said::StartTimer(round, kind)))
             }
-            Effect::StartRound(_, round, proposer, _, resume) => {
-                let round = convert::round_out(round);
-                resume.resume_with(self.say(Said::RoundStarted { round, proposer: proposer.0 }))
+            Effect::StartRound(_, round, proposer, _, _) => {
+                self.note([Said::RoundStarted { round: convert::round_out(round), proposer: proposer.0 }])
             }
-            Effect::PublishConsensusMsg(message, resume) => {
-                if *message.signature() != REFUSED {
-                    self.say(Said::Publish(match message {
-                        SignedConsensusMsg::Vote(signed) => Message::Vote(convert::signed_vote_out(&signed)),
-                        SignedConsensusMsg::Proposal(signed) => {
-                            Message::Proposal(convert::signed_proposal_out(&signed))
-                        }
-                    }));
-                }
-                resume.resume_with(())
+            Effect::GetValue(_, round, _, _) => self.note([Said::Propose { round: convert::round_out(round) }]),
+            Effect::RestreamProposal(_, round, _, _, value, _) => {
+                self.note([Said::Restream { round: convert::round_out(round), block: value.0 }])
             }
-            Effect::PublishLivenessMsg(message, resume) => {
-                match message {
-                    LivenessMsg::Vote(signed) => self.repeat(&convert::signed_vote_out(&signed)),
-                    LivenessMsg::PolkaCertificate(certificate) => {
-                        self.say(Said::Publish(Message::Polka(convert::polka_out(&certificate))));
-                    }
-                    LivenessMsg::SkipRoundCertificate(certificate) => {
-                        self.say(Said::Publish(Message::Round(convert::round_certificate_out(&certificate))));
-                    }
-                }
-                resume.resume_with(())
+            Effect::PublishConsensusMsg(SignedConsensusMsg::Proposal(signed), _) => {
+                let signed = convert::signed_proposal_out(&signed);
+                self.note((signed.signature != REFUSED).then_some(Said::Publish(Message::Proposal(signed))))
             }
-            Effect::RepublishVote(signed, resume) => {
-                resume.resume_with(self.repeat(&convert::signed_vote_out(&signed)))
+            Effect::PublishConsensusMsg(SignedConsensusMsg::Vote(signed), _) => {
+                let signed = convert::signed_vote_out(&signed);
+                self.note((signed.signature != REFUSED).then_some(Said::Publish(Message::Vote(signed))))
             }
-            Effect::RepublishRoundCertificate(certificate, resume) => {
-                let message = Message::Round(convert::round_certificate_out(&certificate));
-                resume.resume_with(self.say(Said::Publish(message)))
+            Effect::RepublishVote(signed, _) | Effect::PublishLivenessMsg(LivenessMsg::Vote(signed), _) => {
+                let signed = convert::signed_vote_out(&signed);
+                self.note((signed.signature != REFUSED).then_some(Said::Publish(Message::Repeat(signed))))
             }
-            Effect::GetValue(_, round, _, resume) => {
-                let round = convert::round_out(round);
-                resume.resume_with(self.say(Said::Propose { round }))
+            Effect::PublishLivenessMsg(LivenessMsg::PolkaCertificate(certificate), _) => {
+                self.note([Said::Publish(Message::Polka(convert::polka_out(&certificate)))])
             }
-            Effect::RestreamProposal(_, round, _, _, value, resume) => {
-                let round = convert::round_out(round);
-                resume.resume_with(self.say(Said::Restream { round, block: value.0 }))
+            Effect::PublishLivenessMsg(LivenessMsg::SkipRoundCertificate(certificate), _)
+            | Effect::RepublishRoundCertificate(certificate, _) => {
+                self.note([Said::Publish(Message::Round(convert::round_certificate_out(&certificate)))])
             }
-            Effect::Decide(certificate, _, resume) => {
-                resume.resume_with(self.say(Said::Decided(convert::certificate_out(&certificate))))
+            Effect::Decide(certificate, _, _) => self.note([Said::Decided(convert::certificate_out(&certificate))]),
+            Effect::Finalize(_, _, evidence, _) => self.note(evidence_of(&evidence)),
+            Effect::WalAppend(_, input, _) => {
+                let record = convert::record_out(&input);
+                record.iter().for_each(|record| self.remember(record));
+                self.note(record.map(Said::Record))
             }
-            Effect::Finalize(_, _, evidence, resume) => resume.resume_with(self.note_evidence(&evidence)),
-            Effect::WalAppend(_, input, resume) => {
-                if let Some(record) = convert::record_out(&input) {
-                    self.remember(&record);
-                    self.say(Said::Record(record));
-                }
-                resume.resume_with(())
-            }
+
             Effect::SignVote(vote, resume) => {
                 let request = SignRequest::Vote(convert::vote_out(&vote));
-                let signature = signer.sign(&request).unwrap_or(REFUSED);
-                resume.resume_with(SignedMessage::new(vote, signature))
+                resume.resume_with(SignedMessage::new(vote, signer.sign(&request).unwrap_or(REFUSED)))
             }
             Effect::SignProposal(proposal, resume) => {
                 let request = SignRequest::Proposal(convert::proposal_out(&proposal));
-                let signature = signer.sign(&request).unwrap_or(REFUSED);
-                resume.resume_with(SignedMessage::new(proposal, signature))
+                resume.resume_with(SignedMessage::new(proposal, signer.sign(&request).unwrap_or(REFUSED)))
             }
             Effect::VerifySignature(message, _, resume) => {
                 let signature = message.signature;
-                let checked = match message.message {
-                    ConsensusMsg::Vote(vote) => Checked::Vote(SignedVote { vote: convert::vote_out(&vote), signature }),
-                    ConsensusMsg::Proposal(proposal) => {
-                        Checked::Proposal(SignedProposal { proposal: convert::proposal_out(&proposal), signature })
+                resume.resume_with(match message.message {
+                    ConsensusMsg::Vote(vote) => {
+                        self.holds(Checked::Vote(SignedVote { vote: convert::vote_out(&vote), signature }))
                     }
-                };
-                resume.resume_with(self.holds(checked))
+                    ConsensusMsg::Proposal(proposal) => {
+                        let proposal = convert::proposal_out(&proposal);
+                        self.holds(Checked::Proposal(SignedProposal { proposal, signature }))
+                    }
+                })
             }
-            Effect::VerifyCommitCertificate(certificate, _, _, resume) => {
-                resume.resume_with(self.check_commit(&certificate))
-            }
+            // Of what is wrong with a certificate the engine only logs. That its signers are members, each at most once
+            // and enough of them, was checked at the entrance, or is the engine's own tally.
             Effect::VerifyPolkaCertificate(certificate, _, _, resume) => {
-                let wrong = convert::polka_out(&certificate).votes().find(|vote| !self.holds(Checked::Vote(*vote)));
-                resume.resume_with(wrong.map_or(Ok(()), |wrong| {
-                    let signature = PolkaSignature::new(Seat(wrong.vote.validator), wrong.signature);
-                    Err(CertificateError::InvalidPolkaSignature(signature))
-                }))
+                resume.resume_with(self.all_hold(convert::polka_out(&certificate).votes()))
             }
             Effect::VerifyRoundCertificate(certificate, _, _, resume) => {
-                let wrong =
-                    convert::round_certificate_out(&certificate).votes().find(|vote| !self.holds(Checked::Vote(*vote)));
-                // The error is only logged, so it need not repeat the signature.
-                resume.resume_with(wrong.map_or(Ok(()), |_| Err(CertificateError::VerificationError(None))))
+                resume.resume_with(self.all_hold(convert::round_certificate_out(&certificate).votes()))
             }
-            // Catch-up runs beside the engine, and votes carry no extensions: the four below are never asked. If they
-            // were, the answer is the one that changes nothing.
-            Effect::CertVerifiedSyncValue(_, _, resume) | Effect::CertRejectedSyncValue(_, _, _, resume) => {
-                resume.resume_with(())
+            // The engine made this one of precommits that it accepted, and panics if we reject it.
+            Effect::VerifyCommitCertificate(certificate, _, _, resume) => {
+                resume.resume_with(self.all_hold(precommits(&convert::certificate_out(&certificate))))
             }
+
+            // Catch-up runs beside the engine, and votes carry no extensions, so these are never asked. If they were, the
+            // answer is the one that changes nothing.
+            Effect::CertVerifiedSyncValue(..) | Effect::CertRejectedSyncValue(..) => Resume::Continue,
             Effect::VerifyExtendedCommitCertificate(_, _, _, _, resume) => {
                 resume.resume_with(Err(CertificateError::VerificationError(None)))
             }
@@ -202,26 +170,12 @@ impl Desk {
 
     /// Notes evidence that the engine collected.
     pub(super) fn note_evidence(&mut self, evidence: &MisbehaviorEvidence<Context>) {
-        let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs).map(|(first, second)| Evidence::Votes {
-            first: convert::signed_vote_out(first),
-            second: convert::signed_vote_out(second),
-        });
-        let proposals =
-            evidence.proposals.iter().flat_map(|(_, pairs)| pairs).map(|(first, second)| Evidence::Proposals {
-                first: convert::signed_proposal_out(first),
-                second: convert::signed_proposal_out(second),
-            });
-        self.said.extend(votes.chain(proposals).map(Said::Evidence));
+        self.said.extend(evidence_of(evidence));
     }
 
-    fn say(&mut self, said: Said) {
-        self.said.push(said);
-    }
-
-    fn repeat(&mut self, signed: &SignedVote) {
-        if signed.signature != REFUSED {
-            self.say(Said::Publish(Message::Repeat(*signed)));
-        }
+    fn note(&mut self, said: impl IntoIterator<Item = Said>) -> Resume<Context> {
+        self.said.extend(said);
+        Resume::Continue
     }
 
     /// Remembers the signatures of what the engine accepted.
@@ -249,22 +203,35 @@ impl Desk {
         }
     }
 
-    /// Checks the certificate that the engine made of accepted precommits. It panics if we reject it: then it has a bug,
-    /// or we do.
-    fn check_commit(&self, certificate: &CommitCertificate<Context>) -> Result<(), CertificateError<Context>> {
-        for CommitSignature { address, signature } in &certificate.commit_signatures {
-            let vote = Vote {
-                height: cairn_types::Height::new(certificate.height.0),
-                round: convert::round_out(certificate.round),
-                kind: VoteKind::Precommit,
-                block: Some(certificate.value_id.0),
-                validator: address.0,
-            };
-            if !self.holds(Checked::Vote(SignedVote { vote, signature: *signature })) {
-                let signature = CommitSignature::new(*address, *signature);
-                return Err(CertificateError::InvalidCommitSignature(signature));
-            }
-        }
-        Ok(())
+    fn all_hold(&self, mut votes: impl Iterator<Item = SignedVote>) -> Result<(), CertificateError<Context>> {
+        let all = votes.all(|vote| self.holds(Checked::Vote(vote)));
+        if all { Ok(()) } else { Err(CertificateError::VerificationError(None)) }
     }
+}
+
+/// A certificate's precommits in full.
+fn precommits(certificate: &Certificate) -> impl Iterator<Item = SignedVote> + '_ {
+    let Certificate { height, round, block, signatures } = certificate;
+    signatures.iter().map(|signed| SignedVote {
+        vote: Vote {
+            height: *height,
+            round: *round,
+            kind: VoteKind::Precommit,
+            block: Some(*block),
+            validator: signed.validator,
+        },
+        signature: signed.signature,
+    })
+}
+
+fn evidence_of(evidence: &MisbehaviorEvidence<Context>) -> Vec<Said> {
+    let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs).map(|(first, second)| Evidence::Votes {
+        first: convert::signed_vote_out(first),
+        second: convert::signed_vote_out(second),
+    });
+    let proposals = evidence.proposals.iter().flat_map(|(_, pairs)| pairs).map(|(first, second)| Evidence::Proposals {
+        first: convert::signed_proposal_out(first),
+        second: convert::signed_proposal_out(second),
+    });
+    votes.chain(proposals).map(Said::Evidence).collect()
 }

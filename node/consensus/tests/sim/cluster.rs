@@ -52,7 +52,7 @@ pub(crate) enum Frame {
 enum Event {
     Deliver { from: usize, to: usize, frame: Rc<Frame> },
     Timer { node: usize, epoch: u64, timer: Timer, generation: u64 },
-    Input { node: usize, epoch: u64, input: Input },
+    Start { node: usize, epoch: u64 },
     Execute { node: usize, epoch: u64, block: BlockHash },
     Build { node: usize, epoch: u64, height: Height, round: cairn_types::Round },
     Wake { node: usize, epoch: u64 },
@@ -220,10 +220,14 @@ impl Cluster {
         }
         let it = &mut self.nodes[node];
         let config = Config { chain: self.chain_id, key: Some(it.key) };
-        it.machine = Some(Machine::new(config, Height::new(it.storage.tip())));
+        let storage = &mut it.storage;
+        let kept = usable(&storage.log, |block| storage.blocks.contains_key(block)).len();
+        storage.log.truncate(kept);
+        let machine = Machine::new(config, Height::new(storage.tip()), storage.log.clone());
+        let unfinished = machine.unfinished().is_some();
+        it.machine = Some(machine);
         let epoch = it.epoch;
-        let had_begun = it.storage.log.iter().any(|entry| entry.height.get() == it.storage.tip() + 1);
-        if had_begun {
+        if unfinished {
             self.start(node);
         }
         let (wake, pull) = (1 + self.random.below(20), 1 + self.random.below(2_000));
@@ -289,9 +293,9 @@ impl Cluster {
                     self.step(node, Input::TimerFired(timer));
                 }
             }
-            Event::Input { node, epoch, input } => {
+            Event::Start { node, epoch } => {
                 if self.is_up(node, epoch) {
-                    self.step(node, input);
+                    self.start(node);
                 }
             }
             Event::Execute { node, epoch, block } => {
@@ -330,22 +334,9 @@ impl Cluster {
     fn start(&mut self, node: usize) {
         let storage = &mut self.nodes[node].storage;
         let height = storage.tip() + 1;
-        let running = self.nodes[node].machine.as_ref().and_then(Machine::under_way);
-        if running.is_some_and(|(running, _)| running.get() >= height) {
-            return;
-        }
-        let storage = &mut self.nodes[node].storage;
         storage.log.retain(|entry| entry.height.get() >= height);
-        let kept = usable(&storage.log, |block| storage.blocks.contains_key(block)).len();
-        storage.log.truncate(kept);
-        let recovered = storage.log.clone();
-        let input = Input::Start(Start {
-            height: Height::new(height),
-            validators: self.set(height),
-            timeouts: self.timeouts,
-            recovered,
-        });
-        self.step(node, input);
+        let start = Start { height: Height::new(height), validators: self.set(height), timeouts: self.timeouts };
+        self.step(node, Input::Start(start));
     }
 
     /// One step of a node's machine, and then its effects in their order. A crash can come before each.
@@ -421,14 +412,7 @@ impl Cluster {
                 let tip = self.nodes[node].storage.tip();
                 let running = self.nodes[node].machine.as_ref().is_some_and(|machine| machine.under_way().is_some());
                 if height.get() == tip + 1 && !running {
-                    // A node that is asked to start does so at once.
-                    let input = Input::Start(Start {
-                        height,
-                        validators: self.set(height.get()),
-                        timeouts: self.timeouts,
-                        recovered: Vec::new(),
-                    });
-                    self.later(0, Event::Input { node, epoch, input });
+                    self.later(0, Event::Start { node, epoch });
                 } else if height.get() > tip + 1 {
                     let to = self.random.below(self.nodes.len() as u64) as usize;
                     self.send(node, to, Frame::AskDecision(tip + 1));

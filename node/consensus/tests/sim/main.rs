@@ -19,10 +19,13 @@ const SECONDS: u64 = 1_000;
 /// A local network: nothing is lost.
 const LOCAL: Links = Links { delay_ms: (1, 5), loss_permille: 0, duplicate_permille: 0 };
 
-/// Runs a story for seeds 0 to `count - 1`.
+/// Runs a story for seeds 0 to `count - 1`, or for `CAIRN_SEEDS_TIMES` as many.
 fn seeds(count: u64, story: impl Fn(u64)) {
-    println!("seeds 0..{count}");
+    let times = std::env::var("CAIRN_SEEDS_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let count = count * times;
+    let began = std::time::Instant::now();
     (0..count).for_each(story);
+    println!("seeds 0..{count} in {:?}", began.elapsed());
 }
 
 #[test]
@@ -235,6 +238,23 @@ fn the_harness_notices_a_node_that_forgets_its_log() {
     });
     println!("caught at seed {caught:?}");
     assert!(caught.is_some(), "a lost log went unnoticed: the harness is broken");
+}
+
+#[test]
+fn the_harness_notices_a_fork_when_half_of_the_power_lies() {
+    let caught = (0..200).find(|seed| {
+        let run = || {
+            let mut net = Cluster::new(*seed, 4);
+            net.nodes[1].villain = Some(Villain::TwoFaced);
+            net.nodes[2].villain = Some(Villain::TwoFaced);
+            net.target = 30;
+            net.run_for(60 * SECONDS);
+        };
+        let message = catch_unwind(AssertUnwindSafe(run)).err().and_then(|panic| panic.downcast::<String>().ok());
+        message.is_some_and(|message| message.contains("a fork at height"))
+    });
+    println!("caught at seed {caught:?}");
+    assert!(caught.is_some(), "no fork was found: the harness is broken");
 }
 
 #[test]
