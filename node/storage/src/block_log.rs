@@ -1,0 +1,344 @@
+//! The block log: the ledger itself, as append-only segment files of blocks with their certificates.
+//!
+//! ```text
+//! blocks/00000000000000000000.blocks     heights 0 …, up to 64 MiB
+//! blocks/00000000000000048211.blocks     the last segment is the one that is written
+//! blocks/repaired/00000000000000000007.blocks   a damaged height, fetched from a peer again
+//! ```
+//!
+//! It does not know what is in a block or a certificate: whoever appends has verified both. It keeps a frame for each
+//! height (`frame.rs` has the bytes and why they are so), heights contiguous, and four bytes of memory a height.
+//!
+//! Invariants:
+//! - [`BlockLog::append`] returns after `fdatasync`, and readers see a record only then.
+//! - Bytes that are not what was written are never returned: header and content are checked at every read.
+//! - At opening, bytes are cut only at the end of the last segment, and only if no frame proves that they were synced.
+//!   Every other damage is named with height, file and offset, the log stays readable around it, and the height can be
+//!   supplied again from a peer ([`BlockLog::repair`]).
+//! - After a failed write or sync nothing more is written.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cairn_types::Height;
+use cairn_types::limits::ENCODED_BLOCK_BYTES_MAX;
+
+use crate::disk::{self, DiskFile};
+use crate::error::StorageError;
+use crate::frame::{Caps, FRAMES_START, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES, fresh_salt};
+
+mod reader;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+pub use reader::BlockLogReader;
+use reader::{Segment, Shared};
+
+/// Longest block in bytes: eight times what the rules allow today, so that raising their limit changes no format. A greater
+/// length on disk is damage.
+pub const RECORD_BLOCK_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(ENCODED_BLOCK_BYTES_MAX <= RECORD_BLOCK_BYTES_MAX, "every valid block fits a record");
+
+/// Longest certificate in bytes: a hundred times one of 128 signatures.
+pub const RECORD_CERTIFICATE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Length at which a segment is followed by the next, in bytes: few files for a large ledger, and what one opening
+/// has to check in full, about 0.1 s.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const _: () =
+    assert!(SEGMENT_BYTES_MAX < u32::MAX as u64, "offsets are kept in four bytes, of which one value is a mark");
+
+/// What is collected in memory before it is written, while many records are appended at once, in bytes.
+const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
+
+const MAGIC: [u8; 8] = *b"cairnblk";
+const CAPS: Caps = Caps { first_bytes_max: RECORD_BLOCK_BYTES_MAX, second_bytes_max: RECORD_CERTIFICATE_BYTES_MAX };
+const REPAIRED_DIRECTORY: &str = "repaired";
+
+/// One height as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// The height.
+    pub height: Height,
+    /// The block's bytes, as appended.
+    pub block: Vec<u8>,
+    /// The certificate's bytes, as appended.
+    pub certificate: Vec<u8>,
+}
+
+/// One height to append.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// The height.
+    pub height: Height,
+    /// The block's bytes.
+    pub block: &'a [u8],
+    /// The bytes of its certificate; the genesis block has none.
+    pub certificate: &'a [u8],
+}
+
+/// Where a record was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// First height of the segment, which names its file.
+    pub segment: Height,
+    /// Where the record begins in the file, in bytes.
+    pub offset: u64,
+    /// Length of the record in the file, in bytes.
+    pub bytes: u64,
+}
+
+/// What opening found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogRecovery {
+    /// Greatest height in the log.
+    pub tip: Option<Height>,
+    /// Number of segment files.
+    pub segments: usize,
+    /// What was cut from the end: an append that had not returned when the machine stopped.
+    pub cut: Option<CutTail>,
+    /// Heights that were written and can no longer be read, in ascending order. They are to be fetched from a peer and given
+    /// to [`BlockLog::repair`]. Content of older segments is checked when it is read, or by [`BlockLogReader::verify`].
+    pub damaged: Vec<LogDamage>,
+    /// How many damaged heights were supplied again, and are read from there.
+    pub repaired: usize,
+}
+
+/// The unfinished end of the last segment, which was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutTail {
+    /// The height that it would have been; now the next to append.
+    pub height: Height,
+    /// The segment's file.
+    pub path: PathBuf,
+    /// Where it was cut, in bytes from the start of the file.
+    pub offset: u64,
+    /// How many bytes were cut.
+    pub bytes: u64,
+}
+
+/// Heights that can no longer be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDamage {
+    /// The first of them.
+    pub first: Height,
+    /// The last of them.
+    pub last: Height,
+    /// The file that should hold them.
+    pub path: PathBuf,
+    /// Where the damage begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// What is wrong there.
+    pub reason: DamageReason,
+}
+
+impl fmt::Display for LogDamage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the block log is damaged at height {}", self.first)?;
+        if self.last != self.first {
+            write!(f, " to {}", self.last)?;
+        }
+        write!(f, ": {} in {} at byte {}", self.reason, self.path.display(), self.offset)
+    }
+}
+
+/// In which way a record is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DamageReason {
+    /// Its header is not what was written.
+    Header,
+    /// Its content is not what was written.
+    Content,
+    /// The file ends before it, or is gone.
+    Missing,
+}
+
+impl fmt::Display for DamageReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "the header is not what was written",
+            Self::Content => "the content is not what was written",
+            Self::Missing => "the record is missing",
+        })
+    }
+}
+
+/// The writing end of the log; there is one.
+#[derive(Debug)]
+pub struct BlockLog {
+    shared: Arc<Shared>,
+    active: DiskFile,
+    /// First height of the active segment.
+    active_first: u64,
+    /// Length of the active segment, in bytes.
+    end: u64,
+    /// The height to append.
+    next: u64,
+    /// [`SEGMENT_BYTES_MAX`], but for tests.
+    segment_bytes_max: u64,
+    poisoned: Option<String>,
+}
+
+impl BlockLog {
+    /// Opens the log in `directory`, which is created if it is missing; `first_height` is the height it starts at.
+    ///
+    /// # Errors
+    /// [`StorageError::FirstHeightMismatch`] if the log starts elsewhere; [`StorageError::PreambleDamaged`],
+    /// [`StorageError::FileMisplaced`] or [`StorageError::FormatUnknown`] if its files cannot be a log of ours;
+    /// [`StorageError::Io`]. A damaged record is no error here: see [`LogRecovery::damaged`].
+    pub fn open(directory: &Path, first_height: Height) -> Result<(Self, LogRecovery), StorageError> {
+        recovery::open(directory, first_height.get())
+    }
+
+    /// A reader for other threads; clone it freely.
+    pub fn reader(&self) -> BlockLogReader {
+        BlockLogReader::new(Arc::clone(&self.shared))
+    }
+
+    /// The height that the log starts at.
+    pub fn first(&self) -> Height {
+        self.shared.first()
+    }
+
+    /// The greatest height in the log; `None` while it is empty.
+    pub fn tip(&self) -> Option<Height> {
+        self.shared.tip()
+    }
+
+    /// The record at `height`; `None` if the log does not reach it.
+    ///
+    /// # Errors
+    /// [`StorageError::LogDamaged`] if what is on disk is not what was written; [`StorageError::Io`].
+    pub fn read(&self, height: Height) -> Result<Option<LogRecord>, StorageError> {
+        self.shared.read(height)
+    }
+
+    /// Appends the next height. When this returns, the record is durable and readers see it.
+    ///
+    /// # Errors
+    /// [`StorageError::HeightNotNext`] and [`StorageError::TooLong`] are the caller's mistakes, and nothing was written;
+    /// [`StorageError::Io`] poisons the log, and from then on every append is [`StorageError::Poisoned`]: stop the node.
+    pub fn append(&mut self, height: Height, block: &[u8], certificate: &[u8]) -> Result<Location, StorageError> {
+        let written = self.append_many(&[RecordRef { height, block, certificate }])?;
+        Ok(written.into_iter().next().expect("one record in, one location out"))
+    }
+
+    /// Appends consecutive heights with a single sync. When this returns, all of them are durable; if the machine stops before,
+    /// any number of the first of them may be.
+    ///
+    /// # Errors
+    /// As [`BlockLog::append`]; a wrong height or length anywhere means that nothing was written.
+    pub fn append_many(&mut self, records: &[RecordRef<'_>]) -> Result<Vec<Location>, StorageError> {
+        self.refuse_if_poisoned()?;
+        let mut expected = self.next;
+        for record in records {
+            if record.height.get() != expected {
+                return Err(StorageError::HeightNotNext { expected: Height::new(expected), found: record.height });
+            }
+            check_lengths(record.block, record.certificate)?;
+            expected = expected.checked_add(1).ok_or(StorageError::HeightsExhausted { height: record.height })?;
+        }
+        let result = self.write_all(records);
+        if let Err(error) = &result {
+            self.poisoned = Some(error.to_string());
+        }
+        result
+    }
+
+    /// Supplies a damaged height again. It is kept in a file of its own beside the log, whose segments are never altered.
+    ///
+    /// The caller has checked that this is the block of that height, by its certificate and by the hash that the next
+    /// block names.
+    ///
+    /// # Errors
+    /// [`StorageError::NotDamaged`] if the log can read that height, or does not reach it; [`StorageError::TooLong`];
+    /// [`StorageError::Io`].
+    pub fn repair(&mut self, height: Height, block: &[u8], certificate: &[u8]) -> Result<(), StorageError> {
+        self.refuse_if_poisoned()?;
+        check_lengths(block, certificate)?;
+        match self.read(height) {
+            Ok(_) => return Err(StorageError::NotDamaged { height }),
+            Err(StorageError::LogDamaged(_)) => {}
+            Err(other) => return Err(other),
+        }
+        let preamble = Preamble { magic: MAGIC, salt: fresh_salt(), numbers: [self.shared.first, height.get()] };
+        let mut bytes = preamble.encode();
+        preamble.key().encode(FRAMES_START, Kind::Block, height.get(), FRAMES_START, [block, certificate], &mut bytes);
+        let path = self.shared.repaired_path(height.get());
+        disk::create_directory(disk::parent(&path))?;
+        disk::replace_file(&path, &bytes)
+    }
+
+    fn refuse_if_poisoned(&self) -> Result<(), StorageError> {
+        match &self.poisoned {
+            Some(reason) => {
+                Err(StorageError::Poisoned { path: self.active.path().to_path_buf(), reason: reason.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write_all(&mut self, records: &[RecordRef<'_>]) -> Result<Vec<Location>, StorageError> {
+        let mut locations = Vec::with_capacity(records.len());
+        let mut buffer = Vec::new();
+        // The buffer begins here, and what lies before `durable` has been synced.
+        let mut durable = self.end;
+        for record in records {
+            let bytes = (HEADER_BYTES + record.block.len() + record.certificate.len() + TRAILER_BYTES) as u64;
+            let mut offset = self.end + buffer.len() as u64;
+            if offset > FRAMES_START && offset + bytes > self.segment_bytes_max {
+                self.flush(&mut buffer)?;
+                self.active.sync()?;
+                self.start_segment(record.height.get())?;
+                offset = self.end;
+                durable = self.end;
+            }
+            let parts = [record.block, record.certificate];
+            self.shared.key.encode(offset, Kind::Block, record.height.get(), durable, parts, &mut buffer);
+            locations.push(Location { segment: Height::new(self.active_first), offset, bytes });
+            if buffer.len() >= WRITE_BUFFER_BYTES {
+                self.flush(&mut buffer)?;
+            }
+        }
+        if records.is_empty() {
+            return Ok(locations);
+        }
+        self.flush(&mut buffer)?;
+        self.active.sync()?;
+        self.shared.publish(&locations);
+        self.next += records.len() as u64;
+        Ok(locations)
+    }
+
+    fn flush(&mut self, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
+        self.active.write_at(buffer, self.end)?;
+        self.end += buffer.len() as u64;
+        buffer.clear();
+        Ok(())
+    }
+
+    fn start_segment(&mut self, first: u64) -> Result<(), StorageError> {
+        let path = self.shared.segment_path(first);
+        let preamble = Preamble { magic: MAGIC, salt: self.shared.salt, numbers: [self.shared.first, first] };
+        disk::replace_file(&path, &preamble.encode())?;
+        self.active = DiskFile::open(&path)?;
+        self.active_first = first;
+        self.end = FRAMES_START;
+        self.shared.add_segment(Segment { first, offsets: Vec::new() });
+        Ok(())
+    }
+}
+
+fn check_lengths(block: &[u8], certificate: &[u8]) -> Result<(), StorageError> {
+    for (what, bytes, bytes_max) in [
+        ("a block", block.len(), RECORD_BLOCK_BYTES_MAX),
+        ("a certificate", certificate.len(), RECORD_CERTIFICATE_BYTES_MAX),
+    ] {
+        if bytes > bytes_max {
+            return Err(StorageError::TooLong { what, bytes, bytes_max });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Everything that Cairn keeps on disk.
+//!
+//! ```text
+//! data directory
+//! ├── format            store version and chain          refused in words if foreign
+//! ├── lock              one process at a time
+//! ├── blocks/           BlockLog: THE LEDGER             fdatasync before anyone hears of a block
+//! ├── consensus.wal     WriteAheadLog: current height    fdatasync before a vote leaves
+//! ├── sign-state        SignState: what was signed last  fdatasync before a signature leaves
+//! └── index-<engine>/   Index: derived, deletable        rebuilt from the block log
+//! ```
+//!
+//! The order that keeps a node honest through a power cut: log entry synced → sign state synced → signature leaves →
+//! block synced → index written. After a failed write or sync nothing more is written: the node has to stop, because
+//! the kernel may have dropped the very pages that it failed to write.
+//!
+//! This crate is synchronous and works on bytes: it does not know what a block, a vote or a key of the index means, does
+//! not decode any of them, and starts no task. It is the only crate that names sled or fjall, and none of their types
+//! leave it.
+//!
+//! The invariants it keeps: bytes that were not written are never served as if they had been (every frame is checked at
+//! every read); what was acknowledged survives a power cut; what is damaged is named, with its place.
+
+pub mod block_log;
+pub mod data_directory;
+mod disk;
+pub mod error;
+mod frame;
+pub mod index;
+pub mod sign_state;
+pub mod write_ahead_log;
+
+pub use block_log::{
+    BlockLog, BlockLogReader, CutTail, DamageReason, Location, LogDamage, LogRecord, LogRecovery, RecordRef,
+};
+pub use data_directory::DataDirectory;
+pub use error::StorageError;
+pub use index::{Batch, Engine, Index, IndexState, Keyspace, discard_index, memory_index, open_index};
+pub use sign_state::{SignRecord, SignState};
+pub use write_ahead_log::{WalContents, WriteAheadLog};
