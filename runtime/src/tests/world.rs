@@ -1,0 +1,214 @@
+//! A network in miniature: a state, the blocks before it, and people with keys.
+//!
+//! Every block is built from candidates and then executed, as a proposer and a validator would; the two must agree, and
+//! what was rejected must have left no trace. After every block the invariants of the state are checked.
+
+use cairn_proofs::tree::StateTree;
+use cairn_types::{
+    BlockHash, BlockRef, Body, Call, ChainId, GrantId, Hash, Height, Parameters, Position, Rejection,
+    SignedTransaction, StreamId, Transaction, TransactionId, Zone, state_key,
+};
+
+use super::invariants;
+use crate::{Built, Changes, Context, Founder, History, SignatureCheck, build, execute, found, state};
+
+mod actor;
+mod calls;
+
+pub(super) use actor::{Actor, Device, Scheme, organization};
+pub(super) use calls::{attest, give, open, place, register, revoke, rotate, set_status};
+
+/// The blocks so far. Nothing but their hashes matters to the rules.
+pub(super) struct Chain(Vec<BlockHash>);
+
+impl History for Chain {
+    fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        self.0.get(usize::try_from(height.get()).ok()?).copied()
+    }
+}
+
+/// See the module.
+pub(super) struct World {
+    pub(super) state: StateTree,
+    pub(super) parameters: Parameters,
+    pub(super) chain: Chain,
+    pub(super) scheme: Scheme,
+    /// The water works: owns the devices of most stories.
+    pub(super) works: Actor,
+    /// A contractor of the works.
+    pub(super) contractor: Actor,
+    /// An organization that signs with two of its three keys.
+    pub(super) board: Actor,
+}
+
+impl World {
+    /// Three organizations, no device, and block 0.
+    pub(super) fn new() -> Self {
+        Self::with(Scheme::Ed25519)
+    }
+
+    pub(super) fn with(scheme: Scheme) -> Self {
+        let parameters = Parameters {
+            lifetime_max: 100,
+            recovery_delay: 10,
+            block_bytes_max: 256 * 1024,
+            block_transactions_max: 64,
+            heartbeat_ms: 10_000,
+            clock_drift_ms: 500,
+            propose_timeout_ms: 1_000,
+            prevote_timeout_ms: 1_000,
+            precommit_timeout_ms: 1_000,
+            timeout_delta_ms: 500,
+        };
+        let changes = Changes::from([(state_key::parameters(), Some(cairn_types::encode(&parameters)))]);
+        let mut state = StateTree::new().apply(&changes);
+        let mut join = |name: &str, threshold: u8, keys: u8| {
+            let (inception, actor) = organization(name, threshold, keys);
+            let founder = Founder { inception, roles: Default::default() };
+            let (_, changes) = found(&state, &founder, Position::start_of(Height::GENESIS)).expect("a good founder");
+            state = state.apply(&changes);
+            actor
+        };
+        let (works, contractor, board) = (join("works", 1, 1), join("contractor", 1, 1), join("board", 2, 3));
+        let chain = Chain(vec![block_hash(0, &state)]);
+        Self { state, parameters, chain, scheme, works, contractor, board }
+    }
+
+    /// A world with the meter of most stories: it stands in `north` and may attest there, by a grant to the zone.
+    pub(super) fn with_meter() -> (Self, Device, GrantId) {
+        let mut world = Self::new();
+        let meter = world.registered("meter", "north");
+        let works = world.works.clone();
+        let terms = give(world.in_zone("north"), [cairn_types::Action::Attest], world.over_zone("north"));
+        let grant = world.given(&works, terms);
+        (world, meter, grant)
+    }
+
+    pub(super) fn chain_id(&self) -> ChainId {
+        ChainId::from_hash(self.chain.0[0].hash())
+    }
+
+    /// The height of the next block.
+    pub(super) fn height(&self) -> Height {
+        Height::new(self.chain.0.len() as u64)
+    }
+
+    /// The first position of the next block: where [`World::submit`] puts a transaction.
+    pub(super) fn now(&self) -> Position {
+        Position::start_of(self.height())
+    }
+
+    /// The final block at `height`.
+    pub(super) fn block_ref(&self, height: u64) -> BlockRef {
+        let height = Height::new(height);
+        BlockRef { height, hash: self.chain.hash_at(height).expect("a final block") }
+    }
+
+    pub(super) fn context(&self) -> Context<'_> {
+        Context { chain: self.chain_id(), parameters: &self.parameters, history: &self.chain }
+    }
+
+    /// A zone of the works.
+    pub(super) fn zone(&self, path: &str) -> Zone {
+        self.works.zone(path)
+    }
+
+    pub(super) fn in_zone(&self, path: &str) -> cairn_types::Grantee {
+        cairn_types::Grantee::Zone(self.zone(path))
+    }
+
+    pub(super) fn over_zone(&self, path: &str) -> cairn_types::Scope {
+        cairn_types::Scope::Zone(self.zone(path))
+    }
+
+    /// What the first of `signers` would say now, in a good envelope.
+    pub(super) fn body(&self, signer: &Actor, call: Call) -> Body {
+        let last = self.height().previous().expect("block 0 is there");
+        let expires = (!call.is_stream_call()).then(|| Height::new(last.get() + 10));
+        Body { chain: self.chain_id(), signer: signer.principal, not_before: self.block_ref(last.get()), expires, call }
+    }
+
+    /// A call in the name of the first of `signers`, signed by all of them.
+    pub(super) fn transaction(&self, signers: &[&Actor], call: Call) -> SignedTransaction {
+        self.sign(signers, self.body(signers[0], call))
+    }
+
+    pub(super) fn sign(&self, signers: &[&Actor], body: Body) -> SignedTransaction {
+        let id = body.id();
+        let mut signatures: Vec<_> = signers.iter().flat_map(|actor| actor.sign(&id, self.scheme)).collect();
+        signatures.sort_by_key(|signature| (signature.signer, signature.key));
+        SignedTransaction::new(Transaction { body, signatures })
+    }
+
+    /// Offers a call as the only candidate of the next block.
+    pub(super) fn submit(&mut self, signers: &[&Actor], call: Call) -> Result<TransactionId, Rejection> {
+        self.offer(self.transaction(signers, call))
+    }
+
+    /// Offers a transaction as the only candidate of the next block.
+    pub(super) fn offer(&mut self, transaction: SignedTransaction) -> Result<TransactionId, Rejection> {
+        let id = transaction.id();
+        match self.block(vec![transaction]).rejected.pop() {
+            Some((_, rejection)) => Err(rejection),
+            None => Ok(id),
+        }
+    }
+
+    /// Makes the next block of what succeeds among `candidates`.
+    pub(super) fn block(&mut self, candidates: Vec<SignedTransaction>) -> Built<SignedTransaction> {
+        let height = self.height();
+        let scheme = self.scheme;
+        let check: &dyn SignatureCheck = &scheme;
+        let built = build(&self.state, self.context(), check, height, candidates);
+        let executed = execute(&self.state, self.context(), check, height, &built.included)
+            .expect("what an honest proposer built is valid");
+        assert_eq!(built.executed.changes, executed.changes, "build and execute agree");
+        assert_eq!(built.executed.state.root(), executed.state.root(), "build and execute agree");
+        invariants::check_step(&self.state, &executed.state, height);
+        self.state = executed.state;
+        self.chain.0.push(block_hash(height.get(), &self.state));
+        if self.scheme == Scheme::Ed25519 {
+            // Stories are short; long histories check now and then.
+            invariants::check_state(&self.state);
+        }
+        built
+    }
+
+    /// Makes `count` blocks without a transaction.
+    pub(super) fn idle(&mut self, count: u64) {
+        for _ in 0..count {
+            self.block(Vec::new());
+        }
+    }
+
+    /// A device of the works that was registered in `zone`.
+    pub(super) fn registered(&mut self, label: &str, zone: &str) -> Device {
+        let device = Device::called(label);
+        let works = self.works.clone();
+        let call = register(&device, &works, self.zone(zone));
+        self.submit(&[&works, &device.actor()], call).expect("the owner registers a new device");
+        device
+    }
+
+    /// A grant that `grantor` gave.
+    pub(super) fn given(&mut self, grantor: &Actor, terms: cairn_types::call::Grant) -> GrantId {
+        let id = self.submit(&[grantor], Call::Grant(terms)).expect("the grantor may give this");
+        GrantId::of(&id)
+    }
+
+    /// A stream that `device` opened.
+    pub(super) fn opened(&mut self, device: &Device, name: &str, grant: GrantId) -> StreamId {
+        self.submit(&[&device.actor()], open(name, grant)).expect("the device may open a stream");
+        device.stream(name)
+    }
+
+    /// The next attestation of `stream`, with content of this text.
+    pub(super) fn next(&self, stream: StreamId, text: &str, grant: GrantId) -> Call {
+        let record = state::stream(&self.state, &stream).expect("the stream is open");
+        Call::Attest(attest(stream, record.count, record.head, text, grant))
+    }
+}
+
+fn block_hash(height: u64, state: &StateTree) -> BlockHash {
+    BlockHash::from_hash(Hash::plain(&[&height.to_le_bytes()[..], state.root().as_bytes()].concat()))
+}

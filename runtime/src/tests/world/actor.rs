@@ -1,0 +1,166 @@
+//! People and devices with keys. All keys come from labels, so a test reads the same every time it runs.
+
+use cairn_types::transaction::signed_message;
+use cairn_types::{
+    DeviceId, Hash, Inception, KeyCommitment, KeySet, OrganizationId, OrganizationInception, Principal, PublicKey,
+    Signature, SignatureBytes, StreamId, TransactionId, Zone,
+};
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::{CheckDirectly, SignatureCheck};
+
+/// How many key epochs a test device can go through.
+pub(in crate::tests) const EPOCHS: usize = 6;
+
+/// What a signature is. The rules only ask whether one verifies, so long histories use one that costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tests) enum Scheme {
+    /// The real one.
+    Ed25519,
+    /// The key, then the transaction's id.
+    Plain,
+}
+
+impl SignatureCheck for Scheme {
+    fn verifies(&self, key: &PublicKey, id: &TransactionId, signature: &SignatureBytes) -> bool {
+        match self {
+            Self::Ed25519 => CheckDirectly.verifies(key, id, signature),
+            Self::Plain => *signature == plain_signature(key, id),
+        }
+    }
+}
+
+fn plain_signature(key: &PublicKey, id: &TransactionId) -> SignatureBytes {
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(key.as_bytes());
+    bytes[32..].copy_from_slice(id.as_bytes());
+    SignatureBytes::Ed25519(bytes)
+}
+
+/// A key pair.
+#[derive(Clone)]
+pub(in crate::tests) struct Key {
+    secret: SigningKey,
+    pub(in crate::tests) public: PublicKey,
+}
+
+impl Key {
+    pub(in crate::tests) fn called(label: &str) -> Self {
+        let secret = SigningKey::from_bytes(Hash::plain(label.as_bytes()).as_bytes());
+        let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
+        Self { secret, public }
+    }
+
+    fn sign(&self, id: &TransactionId, scheme: Scheme) -> SignatureBytes {
+        match scheme {
+            Scheme::Ed25519 => SignatureBytes::Ed25519(self.secret.sign(&signed_message(id)).to_bytes()),
+            Scheme::Plain => plain_signature(&self.public, id),
+        }
+    }
+}
+
+/// A principal with the keys that it signs with, each with its index.
+#[derive(Clone)]
+pub(in crate::tests) struct Actor {
+    pub(in crate::tests) principal: Principal,
+    pub(in crate::tests) keys: Vec<(u8, Key)>,
+}
+
+impl Actor {
+    /// The same principal, signing with these of its keys only.
+    pub(in crate::tests) fn with_keys(&self, indices: &[u8]) -> Self {
+        let keys = self.keys.iter().filter(|(index, _)| indices.contains(index)).cloned().collect();
+        Self { principal: self.principal, keys }
+    }
+
+    /// Whoever has `self`'s keys claims to be `principal`.
+    pub(in crate::tests) fn posing_as(&self, principal: Principal) -> Self {
+        Self { principal, keys: self.keys.clone() }
+    }
+
+    pub(in crate::tests) fn sign(&self, id: &TransactionId, scheme: Scheme) -> Vec<Signature> {
+        let sign =
+            |(key, pair): &(u8, Key)| Signature { signer: self.principal, key: *key, bytes: pair.sign(id, scheme) };
+        self.keys.iter().map(sign).collect()
+    }
+
+    pub(in crate::tests) fn organization(&self) -> OrganizationId {
+        match self.principal {
+            Principal::Organization(id) => id,
+            Principal::Device(id) => panic!("device {id} is no organization"),
+        }
+    }
+
+    /// A zone in the organization's namespace.
+    pub(in crate::tests) fn zone(&self, path: &str) -> Zone {
+        Zone { organization: self.organization(), path: path.parse().expect("a valid path") }
+    }
+}
+
+/// An organization of `threshold` of `keys` keys, and the actor who has all of them.
+pub(in crate::tests) fn organization(name: &str, threshold: u8, keys: u8) -> (OrganizationInception, Actor) {
+    let mut pairs: Vec<Key> = (0..keys).map(|index| Key::called(&format!("{name} key {index}"))).collect();
+    pairs.sort_by_key(|pair| pair.public);
+    let inception = OrganizationInception {
+        name: name.parse().expect("a valid name"),
+        title: format!("The {name}"),
+        keys: KeySet { threshold, keys: pairs.iter().map(|pair| pair.public).collect() },
+        next: None,
+        recovery: None,
+    };
+    let actor = Actor { principal: Principal::Organization(inception.id()), keys: (0..).zip(pairs).collect() };
+    (inception, actor)
+}
+
+/// A device, with the keys of all its epochs.
+#[derive(Clone)]
+pub(in crate::tests) struct Device {
+    pub(in crate::tests) id: DeviceId,
+    pub(in crate::tests) keys: Vec<Key>,
+}
+
+impl Device {
+    pub(in crate::tests) fn called(label: &str) -> Self {
+        Self::with(&(0..EPOCHS).map(|epoch| Key::called(&format!("{label} key {epoch}"))).collect::<Vec<_>>())
+    }
+
+    /// A device whose epochs have these keys.
+    pub(in crate::tests) fn with(keys: &[Key]) -> Self {
+        let mut device = Self { id: DeviceId::from_hash(Hash::ZERO), keys: keys.to_vec() };
+        device.id = device.inception().id();
+        device
+    }
+
+    pub(in crate::tests) fn inception(&self) -> Inception {
+        Inception { key: self.key(0), next: self.commitment(1), model: "FM-100".to_owned() }
+    }
+
+    pub(in crate::tests) fn key(&self, epoch: usize) -> PublicKey {
+        self.keys[epoch].public
+    }
+
+    pub(in crate::tests) fn commitment(&self, epoch: usize) -> KeyCommitment {
+        match self.keys.get(epoch) {
+            Some(key) => key.public.commitment(),
+            None => KeyCommitment::from_hash(Hash::ZERO),
+        }
+    }
+
+    pub(in crate::tests) fn principal(&self) -> Principal {
+        Principal::Device(self.id)
+    }
+
+    /// The device in its first epoch.
+    pub(in crate::tests) fn actor(&self) -> Actor {
+        self.in_epoch(0)
+    }
+
+    /// The device, or a thief, with the key of that epoch.
+    pub(in crate::tests) fn in_epoch(&self, epoch: usize) -> Actor {
+        Actor { principal: self.principal(), keys: vec![(0, self.keys[epoch].clone())] }
+    }
+
+    pub(in crate::tests) fn stream(&self, name: &str) -> StreamId {
+        StreamId::of(&self.id, &name.parse().expect("a valid name"))
+    }
+}
