@@ -89,7 +89,8 @@ impl State for Overlay<'_> {
             None => self.changes.range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded)),
         };
         let changed = range.rev().find_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
-        changed.max(self.base.last_under(prefix))
+        // Of two entries with one key, `max_by_key` takes the later here: the changed one.
+        [self.base.last_under(prefix), changed].into_iter().flatten().max_by_key(|(key, _)| *key)
     }
 }
 

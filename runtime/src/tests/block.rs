@@ -102,6 +102,25 @@ fn entries(list: &[(&str, &str)]) -> Changes {
 }
 
 #[test]
+fn what_was_laid_over_the_tree_hides_what_is_beneath() {
+    let base = StateTree::new().apply(&entries(&[("a0", "9"), ("a1", "9"), ("b0", "9")]));
+    type LastUnder<'a> = (&'a str, Option<(&'a str, &'a str)>);
+    let cases: [(&[(&str, &str)], LastUnder<'_>); 6] = [
+        (&[], ("a", Some(("a1", "9")))),
+        (&[("a1", "1")], ("a", Some(("a1", "1")))),
+        (&[("a0", "1")], ("a", Some(("a1", "9")))),
+        (&[("a2", "1")], ("a", Some(("a2", "1")))),
+        (&[("b1", "1")], ("a", Some(("a1", "9")))),
+        (&[("c0", "1")], ("d", None)),
+    ];
+    for (over, (prefix, expected)) in cases {
+        let overlay = Overlay::with(&base, entries(over));
+        let expected = expected.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+        assert_eq!(overlay.last_under(prefix.as_bytes()), expected, "{over:?} under {prefix}");
+    }
+}
+
+#[test]
 fn the_last_entry_is_found_under_any_prefix() {
     let mut overlay = Overlay::new(&StateTree::new()).into_changes();
     overlay.insert(vec![0xff, 0xff, 7], Some(vec![1]));

@@ -157,6 +157,32 @@ fn a_block_that_revokes_a_device_holds_what_it_said_before_and_nothing_after() {
 }
 
 #[test]
+fn doubt_about_a_revoked_device_moves_earlier_and_never_later() {
+    let (mut world, meter, _) = World::with_meter();
+    let works = world.works.clone();
+    world.idle(5);
+    let doubt = |since: u64| {
+        let since = Position::start_of(cairn_types::Height::new(since));
+        set_status(&meter, DeviceStatus::Revoked, Some(since))
+    };
+    let since = |world: &World| {
+        Facts::of(&world.state).devices[&meter.id].statuses.last().and_then(|status| status.suspect_since)
+    };
+    let at_height = |height| Some(Position::start_of(cairn_types::Height::new(height)));
+    world.submit(&[&works], doubt(5)).expect("revoked, in doubt since 5");
+    assert_eq!(since(&world), at_height(5));
+    for same_or_later in [5, 6] {
+        let refused = world.submit(&[&works], doubt(same_or_later));
+        assert!(matches!(refused, Err(Rejection::SuspectSinceInvalid { .. })));
+    }
+    // Within one block, each sees what the one before has done.
+    let [earlier, between] = [doubt(2), doubt(4)].map(|call| world.transaction(&[&works], call));
+    let built = world.block(vec![earlier.clone(), between]);
+    assert_eq!(built.included, [earlier]);
+    assert_eq!(since(&world), at_height(2));
+}
+
+#[test]
 fn what_is_final_stays() {
     for end in [DeviceStatus::Revoked, DeviceStatus::Decommissioned] {
         let (mut world, meter, _) = World::with_meter();
