@@ -30,7 +30,7 @@ pub(crate) fn target_of(state: &impl State, device: &DeviceId) -> Result<Target,
     Ok(Target { owner, zone, device: Some(*device), stream: None })
 }
 
-/// Checks that a device may act at all.
+/// Checks that a device may sign with its current key.
 pub(crate) fn check_active(state: &impl State, device: &DeviceId) -> Result<(), Rejection> {
     match status_of(state, device)? {
         DeviceStatus::Active => Ok(()),

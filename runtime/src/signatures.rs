@@ -8,6 +8,7 @@ use cairn_types::limits::SIGNATURES_MAX;
 use cairn_types::transaction::signed_message;
 use cairn_types::{KeySet, Principal, PublicKey, Rejection, Signature, SignatureBytes, TransactionId};
 
+use crate::device;
 use crate::state::{self, State};
 
 /// Answers whether a signature verifies. Every implementation must answer as [`PublicKey::verify`] does.
@@ -39,7 +40,8 @@ impl Signer {
         Self { principal, keys: KeySet::single(key) }
     }
 
-    /// `principal` with the keys that are open now.
+    /// `principal` with the keys that are open now. A device that is not active signs nothing with its current key: whoever
+    /// suspends a device because its key may be stolen stops the thief in everything, the authority it holds included.
     pub(crate) fn current(state: &impl State, principal: Principal) -> Result<Self, Rejection> {
         match principal {
             Principal::Organization(organization) => {
@@ -48,11 +50,8 @@ impl Signer {
                 Ok(Self { principal, keys: entry.interval.value.keys })
             }
             Principal::Device(device) => {
+                device::check_active(state, &device)?;
                 let entry = state::device_key(state, &device).ok_or(Rejection::DeviceUnknown { device })?;
-                if !entry.interval.is_open() {
-                    let status = crate::device::status_of(state, &device)?;
-                    return Err(Rejection::DeviceStatusForbids { device, status });
-                }
                 Ok(Self::with_key(principal, entry.interval.value.key))
             }
         }

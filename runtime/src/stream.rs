@@ -28,7 +28,6 @@ pub(crate) fn open(
     position: Position,
 ) -> Result<Changes, Rejection> {
     let device = speaking_device(signer, "OpenStream")?;
-    device::check_active(state, &device)?;
     if call.cadence_s == Some(0) {
         return Err(Rejection::FieldInvalid { field: "cadence_s", reason: "is at least one second" });
     }
@@ -71,7 +70,6 @@ pub(crate) fn attest(
     if record.device != device {
         return Err(Rejection::SignerNotEntitled { signer, call: "Attest", needed: "the stream's device does" });
     }
-    device::check_active(state, &device)?;
     if record.closed.is_some() || record.forked_at.is_some() {
         return Err(Rejection::StreamEnded { stream });
     }

@@ -5,7 +5,7 @@ use cairn_types::grant::Dimension;
 use cairn_types::{Action, Call, DeviceStatus, Grantee, Position, Rejection, Scope};
 
 use super::invariants::{Facts, at};
-use super::world::{Device, World, give, open, place, register, rotate, set_status};
+use super::world::{Device, World, give, open, place, register, revoke, rotate, set_status};
 
 #[test]
 fn a_device_begins_active_and_unendorsed_where_its_owner_puts_it() {
@@ -116,6 +116,44 @@ fn a_device_may_not_end_itself() {
         let refused = world.submit(&[&meter.actor()], set_status(&meter, status, None));
         assert!(matches!(refused, Err(Rejection::SignerNotEntitled { .. })), "{status}");
     }
+}
+
+#[test]
+fn a_suspended_device_may_rotate_its_key_and_do_nothing_else() {
+    let (mut world, meter, grant) = World::with_meter();
+    let (works, actor) = (world.works.clone(), meter.actor());
+    let actions = [Action::Register, Action::Place, Action::Attest, Action::Delegate];
+    let mut terms = give(Grantee::Device(meter.id), actions, world.over_zone("north"));
+    terms.depth = 1;
+    let authority = world.given(&works, terms);
+    let valve = world.registered("valve", "north");
+    let pass_on = |world: &World| {
+        let mut child = give(Grantee::Device(valve.id), [Action::Attest], world.over_zone("north"));
+        child.parent = Some(authority);
+        Call::Grant(child)
+    };
+    let passed_on = world.submit(&[&actor], pass_on(&world)).expect("an active device delegates");
+    let flow = world.opened(&meter, "flow", grant);
+    world.submit(&[&works], set_status(&meter, DeviceStatus::Suspended, None)).expect("the owner suspends");
+
+    let pump = Device::called("pump");
+    let Call::RegisterDevice(mut registration) = register(&pump, &works, world.zone("north")) else {
+        unreachable!("register makes a registration")
+    };
+    registration.authority = Some(authority);
+    let attempts = [
+        ("attest", world.transaction(&[&actor], world.next(flow, "day 1", grant))),
+        ("open a stream", world.transaction(&[&actor], open("level", grant))),
+        ("delegate", world.transaction(&[&actor], pass_on(&world))),
+        ("revoke", world.transaction(&[&actor], revoke(cairn_types::GrantId::of(&passed_on)))),
+        ("move a device", world.transaction(&[&actor], place(&valve, world.zone("north/pump"), Some(authority)))),
+        ("register", world.transaction(&[&actor, &pump.actor()], Call::RegisterDevice(registration))),
+    ];
+    for (what, attempt) in attempts {
+        let expected = Rejection::DeviceStatusForbids { device: meter.id, status: DeviceStatus::Suspended };
+        assert_eq!(world.offer(attempt), Err(expected), "{what}");
+    }
+    assert!(world.submit(&[&meter.in_epoch(1)], rotate(&meter, 1)).is_ok());
 }
 
 #[test]
