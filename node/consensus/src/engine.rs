@@ -113,9 +113,24 @@ impl Engine {
         self.members.set()
     }
 
-    /// Whether this place in the set is ours.
-    pub(crate) fn is_seat(&self, index: ValidatorIndex) -> bool {
-        self.state.params.address == Seat(index)
+    /// Our place in the set.
+    pub(crate) fn seat(&self) -> Option<ValidatorIndex> {
+        Some(self.state.params.address).filter(|seat| *seat != Seat::NONE).map(|seat| seat.0)
+    }
+
+    /// Whether a message is a vote or proposal under our name.
+    pub(crate) fn is_ours(&self, message: &Message) -> bool {
+        let author = match message {
+            Message::Proposal(signed) => signed.proposal.proposer,
+            Message::Vote(signed) | Message::Repeat(signed) => signed.vote.validator,
+            Message::Polka(_) | Message::Round(_) => return false,
+        };
+        self.seat() == Some(author)
+    }
+
+    /// Whether this very vote or proposal was accepted at this height.
+    pub(crate) fn accepted(&self, message: &Message) -> bool {
+        self.desk.accepted(message)
     }
 
     /// Ends the height without a decision; what is left is the evidence.

@@ -160,7 +160,8 @@ pub enum Effect {
     Fault(Fault),
 }
 
-/// What went wrong inside agreement. None of these can be caused by a message: our disk or our code is to blame.
+/// What went wrong with us. No message of another validator can cause any of these: our disk, our code, or a second user of
+/// our key is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The log, played back, does not lead to what it says we said. Going on could contradict what we said before.
@@ -170,6 +171,15 @@ pub enum Fault {
         height: Height,
         /// What the engine says.
         reason: String,
+    },
+    /// A message came that our key signed, and we never said it: another node uses our key, or our log was lost. It is not
+    /// counted. Two such nodes will sooner or later contradict each other, so the operator must stop one.
+    #[error("at height {height}, round {round}, a message came that our key signed and we did not send")]
+    KeyUsedElsewhere {
+        /// The height.
+        height: Height,
+        /// The round.
+        round: Round,
     },
     /// The engine could not process one input. It goes on without.
     #[error("at height {height} an input was not processed: {reason}")]
@@ -186,7 +196,7 @@ impl Fault {
     pub const fn is_fatal(&self) -> bool {
         match self {
             Self::Replay { .. } => true,
-            Self::Engine { .. } => false,
+            Self::KeyUsedElsewhere { .. } | Self::Engine { .. } => false,
         }
     }
 }

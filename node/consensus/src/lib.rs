@@ -37,6 +37,8 @@ mod interface;
 mod next_height;
 mod engine;
 mod machine;
+#[cfg(test)]
+mod testing;
 
 pub use evidence::{Evidence, EvidenceError};
 pub use interface::{Config, Effect, Fault, Input, SignRequest, Signer, Start};

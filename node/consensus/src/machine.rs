@@ -19,7 +19,7 @@ use cairn_types::{BlockHash, Height, Round};
 
 use crate::engine::{Engine, Failure, Said, Tell};
 use crate::interface::{Config, Effect, Fault, Input, Signer, Start};
-use crate::message::{Message, Proposal};
+use crate::message::{Message, Proposal, VoteKind};
 use crate::next_height::NextHeight;
 use crate::timers::{Timeouts, Timer};
 use crate::verify::VerifiedMessage;
@@ -187,6 +187,14 @@ impl Machine {
     fn feed(&mut self, message: VerifiedMessage, signer: &mut dyn Signer, effects: &mut Vec<Effect>) {
         let Some(under_way) = &mut self.under_way else { return };
         let Some(message) = message.of(under_way.engine.validators()) else { return };
+        if under_way.engine.is_ours(&message) {
+            // Echoes of what we said are nothing new.
+            if !under_way.engine.accepted(&message) {
+                let fault = Fault::KeyUsedElsewhere { height: under_way.height, round: message.round() };
+                effects.push(Effect::Fault(fault));
+            }
+            return;
+        }
         if let Err(Failure { reason }) = under_way.tell(Tell::Message(message), signer, effects) {
             effects.push(Effect::Fault(Fault::Engine { height: under_way.height, reason }));
         }
@@ -251,25 +259,52 @@ impl Machine {
         effects.extend([Effect::CancelAllTimers, Effect::Fault(fault)]);
     }
 
-    /// Puts effects into their final order: everything appended, one sync if anything leaves, messages and the rest as
-    /// they came, and the decision last, because writing it takes longest and others wait for our vote.
+    /// Puts effects into their final order: everything appended; one sync if anything leaves; what leaves, in the order
+    /// in which others can use it; the rest as it came; and the decision last, because writing it takes longest and others
+    /// wait for our vote.
     ///
     /// A decision needs no sync of the log: it stands by its certificate, and our own vote in it leaves by `Broadcast`.
     fn arrange(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
-        let (mut first, rest): (Vec<_>, Vec<_>) =
-            effects.into_iter().partition(|effect| matches!(effect, Effect::Append(_)));
-        let (end, middle): (Vec<_>, Vec<_>) = rest.into_iter().partition(|effect| {
-            matches!(effect, Effect::Decide(_) | Effect::Evidence(_) | Effect::PeerAhead { .. } | Effect::Fault(_))
-        });
-        self.unsynced |= !first.is_empty();
-        let leaves = middle.iter().any(|effect| matches!(effect, Effect::Broadcast(_) | Effect::Restream { .. }));
-        if leaves && self.unsynced {
-            first.push(Effect::Sync);
+        let (mut arranged, mut leaving, mut rest, mut end) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for effect in effects {
+            match &effect {
+                Effect::Append(_) => arranged.push(effect),
+                Effect::Broadcast(_) | Effect::Restream { .. } => leaving.push(effect),
+                Effect::Decide(_) | Effect::Evidence(_) | Effect::PeerAhead { .. } | Effect::Fault(_) => {
+                    end.push(effect);
+                }
+                _ => rest.push(effect),
+            }
+        }
+        self.unsynced |= !arranged.is_empty();
+        if !leaving.is_empty() && self.unsynced {
+            arranged.push(Effect::Sync);
             self.unsynced = false;
         }
-        first.extend(middle);
-        first.extend(end);
-        first
+        leaving.sort_by_key(place_in_round);
+        arranged.extend(leaving.into_iter().chain(rest).chain(end));
+        arranged
+    }
+}
+
+/// Why a round is entered, then the block's bytes, why it may be proposed again, its proposal, and the votes. The engine
+/// says them from the inside out.
+const fn place_in_round(effect: &Effect) -> (u32, u8) {
+    match effect {
+        Effect::Restream { round, .. } => (round.get(), 1),
+        Effect::Broadcast(message) => {
+            let place = match message {
+                Message::Round(_) => 0,
+                Message::Polka(_) => 2,
+                Message::Proposal(_) => 3,
+                Message::Vote(signed) | Message::Repeat(signed) => match signed.vote.kind {
+                    VoteKind::Prevote => 4,
+                    VoteKind::Precommit => 5,
+                },
+            };
+            (message.round().get(), place)
+        }
+        _ => (u32::MAX, u8::MAX),
     }
 }
 
@@ -385,7 +420,7 @@ impl UnderWay {
             WalRecord::Proposal(signed) => {
                 let proposal = signed.proposal;
                 self.proposals.entry(proposal.block).or_insert(proposal);
-                if self.engine.is_seat(proposal.proposer) {
+                if self.engine.seat() == Some(proposal.proposer) {
                     self.proposed.insert(proposal.round);
                 }
                 (!self.validity.contains_key(&proposal.block)).then(|| self.need(&proposal))

@@ -73,3 +73,31 @@ impl NextHeight {
         all.into_iter().map(|(_, message)| message).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::Height;
+
+    use super::{NextHeight, ROUNDS_KEPT_MAX};
+    use crate::message::{Message, VoteKind};
+    use crate::testing::{Four, block, vote};
+
+    #[test]
+    fn a_flood_of_one_validator_is_bounded_and_crowds_out_nobody() {
+        let four = Four::new();
+        let mut next = NextHeight::new(Height::new(1));
+        let mut keep = |vote| next.keep(four.verified(Message::Vote(four.signed_vote(vote))));
+        keep(vote(1, 0, VoteKind::Prevote, None, 2));
+        for round in 0..50 {
+            keep(vote(1, round, VoteKind::Prevote, Some(block("b")), 3));
+            keep(vote(1, round, VoteKind::Prevote, None, 3));
+        }
+        keep(vote(1, 0, VoteKind::Precommit, None, 3));
+        next.keep(four.verified(Message::Proposal(four.signed_proposal(1, 0, None, block("b")))));
+
+        let kept: Vec<Message> = next.into_messages().iter().map(|message| message.message().clone()).collect();
+        assert_eq!(kept.len(), ROUNDS_KEPT_MAX + 3);
+        assert!(matches!(kept[0], Message::Proposal(_)), "proposals come first in their round");
+        assert_eq!(kept.last().map(|message| message.round().get()), Some(49), "the latest rounds stay");
+    }
+}

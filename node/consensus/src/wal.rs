@@ -66,14 +66,16 @@ pub enum WalRecord {
     } = 4,
 }
 
-/// The part of a recovered log that may be used; the node cuts its file there before it appends again.
+/// The part of a recovered log that may be used at `height`, the one after the last block in the ledger. The node cuts its
+/// file there before it appends again.
 ///
 /// Entries that were never synced may survive a crash, and among them "this block is valid" without the block's bytes. We
 /// must not vote for what we could not show to others, so the log ends before such an entry. Nothing that left this node
-/// rests on what is cut: a sync makes log and bytes durable together.
-pub fn usable(entries: &[WalEntry], has_block: impl Fn(&BlockHash) -> bool) -> &[WalEntry] {
+/// rests on what is cut: a sync makes log and bytes durable together. Entries of other heights are left alone; the bytes
+/// of their blocks may rightly be gone.
+pub fn usable(entries: &[WalEntry], height: Height, has_block: impl Fn(&BlockHash) -> bool) -> &[WalEntry] {
     let end = entries.iter().position(|entry| match &entry.record {
-        WalRecord::Executed { block, validity: Validity::Valid, .. } => !has_block(block),
+        WalRecord::Executed { block, validity: Validity::Valid, .. } => entry.height == height && !has_block(block),
         _ => false,
     });
     entries.get(..end.unwrap_or(entries.len())).unwrap_or(entries)

@@ -46,6 +46,16 @@ enum Checked {
     Proposal(SignedProposal),
 }
 
+impl Checked {
+    const fn of(message: &Message) -> Option<Self> {
+        match message {
+            Message::Vote(signed) | Message::Repeat(signed) => Some(Self::Vote(*signed)),
+            Message::Proposal(signed) => Some(Self::Proposal(*signed)),
+            Message::Polka(_) | Message::Round(_) => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Desk {
     chain: ChainId,
@@ -65,11 +75,12 @@ impl Desk {
 
     /// Remembers that the message which comes next was checked at the entrance.
     pub(super) fn expect(&mut self, message: &Message) {
-        self.entrance = match message {
-            Message::Vote(signed) | Message::Repeat(signed) => Some(Checked::Vote(*signed)),
-            Message::Proposal(signed) => Some(Checked::Proposal(*signed)),
-            Message::Polka(_) | Message::Round(_) => None,
-        };
+        self.entrance = Checked::of(message);
+    }
+
+    /// Whether this very vote or proposal was accepted at this height.
+    pub(super) fn accepted(&self, message: &Message) -> bool {
+        Checked::of(message).is_some_and(|checked| self.accepted.contains(&checked))
     }
 
     /// What was said since the last time.

@@ -99,7 +99,6 @@ pub(crate) struct Counts {
     pub(crate) messages: u64,
     pub(crate) syncs: u64,
     pub(crate) rounds: u64,
-    pub(crate) faults: u64,
 }
 
 pub(crate) struct Cluster {
@@ -182,6 +181,30 @@ impl Cluster {
         cluster
     }
 
+    /// Four validators, and a second node with the same key for each of `twins`: nodes 4, 5, …
+    pub(crate) fn with_twins(seed: u64, twins: &[usize]) -> Self {
+        let mut cluster = Self::new(seed, 4);
+        for twin in twins {
+            let original = &mut cluster.nodes[*twin];
+            original.villain = Some(Villain::Twin);
+            let copy = Node {
+                key: original.key,
+                secret: original.secret.clone(),
+                villain: Some(Villain::Twin),
+                machine: None,
+                storage: Storage::default(),
+                evidence: Vec::new(),
+                epoch: 0,
+                timers: BTreeMap::new(),
+                executed: BTreeSet::new(),
+            };
+            cluster.nodes.push(copy);
+            cluster.side.push(0);
+            cluster.restart(cluster.nodes.len() - 1);
+        }
+        cluster
+    }
+
     pub(crate) fn set(&self, height: u64) -> Arc<ValidatorSet> {
         let index = height as usize % self.sets.len();
         Arc::clone(&self.sets[index])
@@ -221,7 +244,8 @@ impl Cluster {
         let it = &mut self.nodes[node];
         let config = Config { chain: self.chain_id, key: Some(it.key) };
         let storage = &mut it.storage;
-        let kept = usable(&storage.log, |block| storage.blocks.contains_key(block)).len();
+        let next = Height::new(storage.tip() + 1);
+        let kept = usable(&storage.log, next, |block| storage.blocks.contains_key(block)).len();
         storage.log.truncate(kept);
         let machine = Machine::new(config, Height::new(storage.tip()), storage.log.clone());
         let unfinished = machine.unfinished().is_some();
@@ -424,8 +448,12 @@ impl Cluster {
                 }
             }
             Effect::Fault(fault) => {
-                self.counts.faults += 1;
-                panic!("seed {}: node {node}: {fault}", self.seed);
+                // A villain's log holds its lies, so they may stop it; an honest node has no fault.
+                let villain = self.nodes[node].villain.is_some();
+                assert!(villain, "seed {}: node {node}: {fault}", self.seed);
+                if fault.is_fatal() {
+                    self.crash(node, None);
+                }
             }
         }
     }

@@ -14,6 +14,8 @@ pub(crate) enum Villain {
     Equivocator,
     /// Tells one thing to some and another to the rest.
     TwoFaced,
+    /// Two nodes with one key; each believes that it is honest.
+    Twin,
     /// Proposes blocks that break the rules.
     ProposesInvalid,
     /// Says everything it says, and much that is false: far rounds and heights, other validators' turns, broken
@@ -25,7 +27,7 @@ impl Villain {
     pub(crate) fn broadcast(self, cluster: &mut Cluster, node: usize, message: Message) {
         match self {
             Self::Silent => {}
-            Self::ProposesInvalid => cluster.send_to_all(node, &Frame::Message(message.encode())),
+            Self::ProposesInvalid | Self::Twin => cluster.send_to_all(node, &Frame::Message(message.encode())),
             Self::Equivocator => {
                 cluster.send_to_all(node, &Frame::Message(message.encode()));
                 if let Some(other) = contradict(cluster, node, &message) {
