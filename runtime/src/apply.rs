@@ -22,6 +22,7 @@ pub fn apply(
 ) -> Result<Changes, Rejection> {
     let (body, id) = (transaction.body(), transaction.id());
     let given = &transaction.transaction().signatures;
+    envelope::check_size(context.parameters, transaction.bytes().len())?;
     signatures::check_form(given)?;
     envelope::check(state, context, body, &id, position)?;
     let signers = signers(state, body.signer, &body.call)?;

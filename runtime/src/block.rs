@@ -8,7 +8,7 @@ use cairn_types::limits::FORGET_PER_BLOCK_MAX;
 use cairn_types::{Height, Position, Rejection, SignedTransaction, state_key};
 
 use crate::apply::apply;
-use crate::envelope::Context;
+use crate::envelope::{Context, block_caps};
 use crate::signatures::SignatureCheck;
 use crate::state::{Changes, Overlay};
 
@@ -73,12 +73,6 @@ impl<T: Candidate> Candidate for std::sync::Arc<T> {
     }
 }
 
-/// The caps of a block under these parameters: bytes and transactions.
-fn caps(context: Context<'_>) -> (usize, usize) {
-    let cap = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
-    (cap(context.parameters.block_bytes_max), cap(context.parameters.block_transactions_max))
-}
-
 /// Puts a block for `height` together from `candidates`, in their order, until it is full.
 pub fn build<T: Candidate>(
     base: &StateTree,
@@ -87,14 +81,16 @@ pub fn build<T: Candidate>(
     height: Height,
     candidates: impl IntoIterator<Item = T>,
 ) -> Built<T> {
-    let (bytes_max, transactions_max) = caps(context);
+    let (bytes_max, transactions_max) = block_caps(context.parameters);
     let mut overlay = Overlay::new(base);
     let (mut included, mut rejected) = (Vec::new(), Vec::new());
     let mut bytes: usize = 0;
     let mut position = Position::start_of(height);
     for candidate in candidates {
-        let size = bytes.saturating_add(candidate.transaction().bytes().len());
-        if size > bytes_max || included.len() >= transactions_max {
+        let length = candidate.transaction().bytes().len();
+        let size = bytes.saturating_add(length);
+        // What fits no block at all goes on to the rules, which refuse it: it must not stop the others.
+        if included.len() >= transactions_max || (size > bytes_max && length <= bytes_max) {
             break;
         }
         match apply(&overlay, context, check, candidate.transaction(), position) {
@@ -121,7 +117,7 @@ pub fn execute(
     height: Height,
     transactions: &[impl Candidate],
 ) -> Result<Executed, InvalidBlock> {
-    let (bytes_max, transactions_max) = caps(context);
+    let (bytes_max, transactions_max) = block_caps(context.parameters);
     if transactions.len() > transactions_max {
         return Err(InvalidBlock::TooLarge { what: "transactions", found: transactions.len(), max: transactions_max });
     }

@@ -1,5 +1,7 @@
-//! What is common to all calls: the right network, the sandwich of `not_before` and `expires`, and replay protection.
+//! What is common to all calls: the right size and network, the sandwich of `not_before` and `expires`, and replay
+//! protection.
 
+use cairn_types::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, TRANSACTION_BYTES_MAX};
 use cairn_types::{BlockHash, Body, ChainId, Height, Parameters, Position, Rejection, TransactionId, state_key};
 
 use crate::state::{Changes, State};
@@ -19,6 +21,20 @@ pub struct Context<'a> {
     pub parameters: &'a Parameters,
     /// The blocks before.
     pub history: &'a dyn History,
+}
+
+/// The caps of a block under these parameters: bytes and transactions. What a block can carry at all comes first, or an
+/// honest proposer could build one that nobody decodes.
+pub(crate) fn block_caps(parameters: &Parameters) -> (usize, usize) {
+    let cap = |value: u32, hard: usize| usize::try_from(value).map_or(hard, |value| value.min(hard));
+    (cap(parameters.block_bytes_max, BLOCK_BYTES_MAX), cap(parameters.block_transactions_max, BLOCK_TRANSACTIONS_MAX))
+}
+
+/// Checks that there can be a block with a transaction of so many bytes in it.
+pub(crate) fn check_size(parameters: &Parameters, length: usize) -> Result<(), Rejection> {
+    let (block_bytes_max, _) = block_caps(parameters);
+    let max = block_bytes_max.min(TRANSACTION_BYTES_MAX);
+    if length > max { Err(Rejection::Oversized { length, max }) } else { Ok(()) }
 }
 
 /// Checks network, expiry, `not_before` and replay, cheapest first.

@@ -28,6 +28,18 @@ fn a_full_block_leaves_the_rest_for_the_next_in_order() {
 }
 
 #[test]
+fn what_fits_no_block_is_refused_and_does_not_stop_the_others() {
+    let (mut world, meter, _) = World::with_meter();
+    let short = world.transaction(&[&world.works], place(&meter, world.zone("s"), None));
+    let long = world.transaction(&[&world.works], place(&meter, world.zone(&"long".repeat(15)), None));
+    world.parameters.block_bytes_max = short.bytes().len() as u32;
+    let built = world.block(vec![long.clone(), short.clone()]);
+    let oversized = Rejection::Oversized { length: long.bytes().len(), max: short.bytes().len() };
+    assert_eq!(built.rejected, [(long, oversized)]);
+    assert_eq!(built.included, [short]);
+}
+
+#[test]
 fn a_block_with_one_transaction_that_fails_cannot_stand() {
     let (world, meter, _) = World::with_meter();
     let mut transactions = moves(&world, &meter, 2);
@@ -49,6 +61,17 @@ fn a_block_beyond_the_caps_cannot_stand() {
     world.parameters.block_bytes_max = bytes as u32 - 1;
     let executed = execute(&world.state, world.context(), &world.scheme, world.height(), &transactions);
     assert_eq!(executed.err(), Some(InvalidBlock::TooLarge { what: "bytes", found: bytes, max: bytes - 1 }));
+}
+
+#[test]
+fn parameters_cannot_raise_the_caps_beyond_what_a_block_can_carry() {
+    let (mut world, _, _) = World::with_meter();
+    world.parameters.block_transactions_max = u32::MAX;
+    let move_away =
+        world.transaction(&[&world.works], place(&super::world::Device::called("ghost"), world.zone("x"), None));
+    let transactions = vec![move_away; cairn_types::limits::BLOCK_TRANSACTIONS_MAX + 1];
+    let executed = execute(&world.state, world.context(), &world.scheme, world.height(), &transactions);
+    assert!(matches!(executed.err(), Some(InvalidBlock::TooLarge { what: "transactions", .. })));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! rejections is without a case.
 
 use cairn_types::call::{Grant, OpenStream};
-use cairn_types::limits::{GRANT_PATH_MAX, SIGNATURES_MAX};
+use cairn_types::limits::{GRANT_PATH_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX};
 use cairn_types::{
     Action, AttestationRef, Call, ChainId, DeviceStatus, GrantId, Grantee, Hash, Height, PublicKey, Rejection, Scope,
     SignatureBytes, SignedTransaction, StreamId, Transaction, TransactionId, Window, state_key,
@@ -12,7 +12,7 @@ use super::world::{Actor, Device, World, give, open, place, register, revoke, ro
 use crate::{InvalidBlock, execute, state};
 
 /// What the node refuses before the rules see it, or for reasons of its own.
-const OF_THE_NODE: [&str; 3] = ["Malformed", "Oversized", "Busy"];
+const OF_THE_NODE: [&str; 2] = ["Malformed", "Busy"];
 
 /// The meter stands in `north`, attests there by `grant`, and has opened the stream `flow`.
 struct Scene {
@@ -89,6 +89,10 @@ type Case = (&'static str, &'static str, fn(&mut Scene) -> SignedTransaction);
 
 /// Rejection, what is tried, and how.
 const CASES: &[Case] = &[
+    ("Oversized", "a transaction larger than any may be", |s| {
+        let sources = AttestationRef { stream: s.flow, sequence: 0 };
+        s.attest(|attest| attest.derived_from = vec![sources; TRANSACTION_BYTES_MAX / 40])
+    }),
     ("WrongChain", "a transaction of another network", |s| {
         s.with_body(|body| body.chain = ChainId::from_hash(Hash::plain(b"another network")))
     }),
