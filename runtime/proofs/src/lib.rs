@@ -7,8 +7,11 @@
 //! - [`accumulator`]: an append-only list, for the history of blocks, the transactions of a block and the attestations
 //!   of a stream. It proves that an item stands at an index.
 //!
-//! This crate knows keys, values, items and hashes; it does not know where they are kept or sent, and the two structures
-//! do not know what they mean. It is pure: no clock, no randomness, no I/O, no float, no hash-map order.
+//! On them stands the audit: [`bundle`] is one file with all that concerns one attestation, [`verdict`] judges it with no
+//! network, and [`authority`] is the question, shared with the rules, whether grants give a right.
+//!
+//! The two structures know keys, values, items and hashes, and not what they mean; nothing here knows where data is kept or
+//! sent. The crate is pure: no clock, no randomness, no I/O, no float, no hash-map order.
 //!
 //! The invariants it keeps: a root is a function of the content alone; a proof has exactly one encoding, every byte of
 //! which is hashed or checked; and nothing that a prover sends can make a verifier panic, recurse without bound or
@@ -18,7 +21,9 @@
 
 pub mod accumulator;
 pub mod authority;
+pub mod bundle;
 pub mod tree;
+pub mod verdict;
 
 #[cfg(test)]
 mod test_random;
