@@ -7,7 +7,7 @@ use crate::signatures::{self, SignatureCheck, Signer};
 use crate::state::{Changes, State};
 use crate::{device, grant, stream};
 
-/// What `transaction` does to `state` at `position`.
+/// What `transaction` does to `state` at `position`, which lies after everything that made `state`.
 ///
 /// Checks come cheapest first and signatures last, because they cost a hundred times the rest together.
 ///

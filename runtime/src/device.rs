@@ -63,12 +63,11 @@ fn facet(device: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {
     state_key::ordinal(state_key::device_facet(device, facet), ordinal)
 }
 
-/// The ordinal after an entry's.
-///
-/// # Panics
-/// After 2^32 entries of one facet, each a transaction: not before the ledger holds terabytes about one device.
-fn after<T>(entry: &Entry<T>) -> u32 {
-    entry.ordinal.checked_add(1).expect("a facet has fewer than 2^32 entries")
+/// The ordinal after an entry's. There is none after 2^32 entries of one facet, each a transaction: whoever fills a device's
+/// file to that end has stopped the device, not the network.
+fn after<T>(entry: &Entry<T>) -> Result<u32, Rejection> {
+    let full = Rejection::FieldInvalid { field: "device", reason: "has changed as often as it can" };
+    entry.ordinal.checked_add(1).ok_or(full)
 }
 
 /// Who must sign a registration: the device's key and the signer.
@@ -144,7 +143,7 @@ pub(crate) fn rotate(state: &impl State, call: &RotateDeviceKey, position: Posit
     }
     check_new_key(state, key)?;
 
-    let ordinal = after(&epoch);
+    let ordinal = after(&epoch)?;
     let opened = Interval::open(DeviceKey { key: *key, next: *next }, position);
     let mut changes = Changes::new();
     epoch.close(position, &mut changes);
@@ -172,7 +171,7 @@ pub(crate) fn place(
     grant::check(state, signer, Action::Place, &from, authority.as_ref(), position)?;
     grant::check(state, signer, Action::Place, &to, authority.as_ref(), position)?;
 
-    let ordinal = after(&placement);
+    let ordinal = after(&placement)?;
     let mut changes = Changes::new();
     placement.close(position, &mut changes);
     state::put(&mut changes, facet(device, DeviceFacet::Placement, ordinal), &Interval::open(zone.clone(), position));
@@ -216,7 +215,7 @@ pub(crate) fn set_status(
     if from.is_final() || from == to {
         return Err(Rejection::StatusTransition { device, from, to });
     }
-    let ordinal = after(&current);
+    let ordinal = after(&current)?;
     current.close(position, &mut changes);
     let opened = Interval { suspect_since, ..Interval::open(to, position) };
     state::put(&mut changes, facet(&device, DeviceFacet::Status, ordinal), &opened);

@@ -52,14 +52,17 @@ fn check_path(
 
 fn rejection(failure: AuthorityFailure) -> Rejection {
     match failure {
-        AuthorityFailure::Unknown { grant } => Rejection::GrantUnknown { grant },
+        // What is given later is not known yet: the answer at every position before.
+        AuthorityFailure::Unknown { grant } | AuthorityFailure::NotYetGiven { grant } => {
+            Rejection::GrantUnknown { grant }
+        }
         AuthorityFailure::TooLong { grant } => Rejection::GrantPathTooLong { grant, max: GRANT_PATH_MAX },
         AuthorityFailure::NotHeld { grant, claimant } => Rejection::GrantNotHeld { grant, signer: claimant },
         AuthorityFailure::Revoked { grant } => Rejection::GrantRevoked { grant },
         AuthorityFailure::Exceeded { grant, dimension } => Rejection::GrantExceeded { grant, dimension },
         AuthorityFailure::NotOwner { grant, owner } => Rejection::GrantRootNotOwner { grant, owner },
-        AuthorityFailure::Broken | AuthorityFailure::NotYetGiven { .. } => {
-            unreachable!("the state's own paths are linked, and hold nothing from the future")
+        AuthorityFailure::Broken => {
+            unreachable!("every path here is from `path_of`, which follows each grant's parent until there is none")
         }
     }
 }
@@ -96,6 +99,9 @@ fn check_grantee(state: &impl State, grantee: &Grantee) -> Result<(), Rejection>
         },
     }
 }
+
+// A text below names this limit.
+const _: () = assert!(GRANT_PATH_MAX == 8);
 
 fn check_fields(call: &Grant) -> Result<(), Rejection> {
     let invalid = |field, reason| Err(Rejection::FieldInvalid { field, reason });

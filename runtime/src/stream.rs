@@ -102,6 +102,9 @@ pub(crate) fn attest(
     Ok(changes)
 }
 
+// A text below names this limit.
+const _: () = assert!(DERIVED_FROM_MAX == 32);
+
 fn check_fields(call: &Attest) -> Result<(), Rejection> {
     let invalid = |field, reason| Err(Rejection::FieldInvalid { field, reason });
     if call.claimed.is_some_and(|claimed| claimed.to_ms < claimed.from_ms) {

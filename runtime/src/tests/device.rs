@@ -2,7 +2,8 @@
 
 use cairn_types::call::RegisterDevice;
 use cairn_types::grant::Dimension;
-use cairn_types::{Action, Call, DeviceStatus, Grantee, Position, Rejection, Scope};
+use cairn_types::state_key::{self, DeviceFacet};
+use cairn_types::{Action, Call, DeviceStatus, Grantee, Interval, Position, Rejection, Scope, encode};
 
 use super::invariants::{Facts, at};
 use super::world::{Device, World, give, open, place, register, revoke, rotate, set_status};
@@ -285,4 +286,19 @@ fn signers_are_asked_for_with_the_keys_that_are_open_now() {
     let built = world.block(vec![rotation.clone(), by_old_key.clone(), by_new_key.clone()]);
     assert_eq!(built.included, [rotation, by_new_key]);
     assert_eq!(built.rejected[0].0, by_old_key);
+}
+
+#[test]
+fn after_four_billion_moves_a_device_stays_where_it_is() {
+    let (mut world, meter, _) = World::with_meter();
+    let works = world.works.clone();
+    let facet = state_key::device_facet(&meter.id, DeviceFacet::Placement);
+    let last =
+        (state_key::ordinal(facet.clone(), u32::MAX), Some(encode(&Interval::open(world.zone("end"), world.now()))));
+    let crowded = world.state.apply(&crate::Changes::from([last]));
+    world.idle(1);
+    let call = place(&meter, world.zone("south"), None);
+    let transaction = world.transaction(&[&works], call);
+    let refused = crate::apply(&crowded, world.context(), &world.scheme, &transaction, world.now());
+    assert!(matches!(refused, Err(Rejection::FieldInvalid { field: "device", .. })), "{refused:?}");
 }

@@ -260,3 +260,19 @@ fn a_grant_covers_devices_that_come_later_and_is_refused_where_no_device_can_be(
     let refused = world.submit(&[&works], Call::Grant(give(to(&works), [Action::Read], nowhere)));
     assert_eq!(refused, Err(Rejection::OrganizationUnknown { organization: nobody }));
 }
+
+#[test]
+fn a_grant_is_unknown_at_a_position_before_it() {
+    let (mut world, meter, _) = World::with_meter();
+    let asked = world.now();
+    let transaction = |world: &World, grant| {
+        let mut body = world.body(&meter.actor(), open("flow", grant));
+        body.not_before = world.block_ref(0);
+        world.sign(&[&meter.actor()], body)
+    };
+    world.idle(1);
+    let works = world.works.clone();
+    let grant = world.given(&works, give(world.in_zone("north"), [Action::Attest], world.over_zone("north")));
+    let at_then = crate::apply(&world.state, world.context(), &world.scheme, &transaction(&world, grant), asked);
+    assert_eq!(at_then, Err(Rejection::GrantUnknown { grant }));
+}
