@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use cairn_types::{Height, Round, ValidatorSet};
 
-use super::{Machine, UNPROPOSED_BLOCKS_MAX};
+use super::Machine;
+use super::under_way::UNPROPOSED_BLOCKS_MAX;
 use crate::interface::{Effect, Fault, Input, SignRequest, Start};
 use crate::message::{Message, RoundCertificate, RoundCertificateKind, RoundVote, SignedVote, VoteKind};
 use crate::testing::{Four, TIMEOUTS, TestSigner, appended, block, broadcasts, vote};
@@ -177,7 +178,7 @@ fn a_height_committed_by_catch_up_ends_and_the_next_messages_survive() {
     let two = Height::new(2);
     let ahead = Effect::PeerAhead { height: two };
     let effects = machine.step(four.says(vote(2, 0, Prevote, Some(block("c")), 3)), &mut signer);
-    assert_eq!(effects, [ahead.clone()], "others have decided height 1 without us");
+    assert_eq!(effects, std::slice::from_ref(&ahead), "others have decided height 1 without us");
     let effects = machine.step(Input::Committed { height: ONE }, &mut signer);
     assert_eq!(effects, [Effect::CancelAllTimers, ahead]);
     assert_eq!((machine.tip(), machine.under_way()), (ONE, None));
@@ -413,4 +414,12 @@ fn a_second_user_of_our_key_is_noticed_and_an_echo_is_not_taken_for_one() {
     let twin = machine.step(four.says(vote(1, 0, Prevote, Some(block("b")), 0)), &mut signer);
     assert_eq!(twin, [Effect::Fault(Fault::KeyUsedElsewhere { height: ONE, round: Round::ZERO })]);
     assert!(machine.under_way().is_some(), "it goes on; whether to stop is for the operator");
+}
+
+#[test]
+fn the_machine_can_live_in_a_task() {
+    const fn moves_between_threads<T: Send>() {}
+    moves_between_threads::<Machine>();
+    moves_between_threads::<Input>();
+    moves_between_threads::<Effect>();
 }

@@ -6,7 +6,7 @@ use cairn_consensus::{SignRequest, Signer, VoteKind, WalEntry};
 use cairn_types::{BlockHash, Certificate, ChainId};
 use ed25519_dalek::{Signer as _, SigningKey};
 
-use crate::cluster::Block;
+use crate::node::Block;
 use crate::random::Random;
 
 /// What a restarted node is given back.

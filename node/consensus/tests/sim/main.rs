@@ -4,6 +4,7 @@
 
 mod cluster;
 mod disk;
+mod node;
 mod random;
 mod villain;
 
@@ -266,7 +267,7 @@ fn one_key_used_by_two_nodes_does_not_divide_the_chain() {
         net.target = 12;
         for _ in 0..10 {
             net.side = (0..5).map(|_| u8::from(net.random.chance(500))).collect();
-            net.run_for(1 * SECONDS);
+            net.run_for(SECONDS);
         }
         net.side = vec![0; 5];
         net.run_until_all_reach(12, 60 * SECONDS);
