@@ -123,22 +123,18 @@ pub fn verify_bytes(bytes: &[u8], expectations: &Expectations) -> Verdict {
 
 /// Runs the steps in order; an error ends them.
 fn establish(bundle: &Bundle, expectations: &Expectations, verdict: &mut Verdict) -> Result<(), Reason> {
-    let finality = chain::establish(bundle, &expectations.genesis)?;
+    let mut finality = chain::establish(bundle, &expectations.genesis)?;
+    let (trusted, distrust) = chain::connect(bundle, expectations.trusted.as_ref());
+    let (freshness, age) = chain::freshness(bundle, expectations.freshness.as_ref());
+    (finality.trusted, finality.freshness) = (trusted, freshness);
     verdict.finality = Some(finality);
+    distrust.into_iter().chain(age).for_each(|reason| verdict.hold_against(reason));
+
     let statement = statement::establish(bundle, &expectations.genesis)?;
     verdict.bounds = Some(statement.bounds.clone());
     verdict.statement = Some(statement.public.clone());
-
-    let trusted = chain::connect(bundle, expectations.trusted.as_ref());
-    let freshness = chain::freshness(bundle, expectations.freshness.as_ref());
     let integrity = Integrity::of(&statement.attest.content, expectations.content.as_ref());
-    for reason in [trusted.1, freshness.1, integrity.reason()].into_iter().flatten() {
-        verdict.hold_against(reason);
-    }
-    if let Some(finality) = &mut verdict.finality {
-        finality.trusted = trusted.0;
-        finality.freshness = freshness.0;
-    }
+    integrity.reason().into_iter().for_each(|reason| verdict.hold_against(reason));
     verdict.integrity = Some(integrity);
 
     let evidence = evidence::establish(bundle, &statement)?;

@@ -180,6 +180,32 @@ reasons! {
         /// Which block.
         block: PastBlockName,
     },
+    /// The block that the auditor trusts is not the one in the bundle.
+    Invalid "trusted_conflict" ("at height {height} the bundle has block {found}, but block {trusted} is trusted") TrustedConflict {
+        /// The height.
+        height: Height,
+        /// The bundle's block.
+        found: BlockHash,
+        /// The auditor's.
+        trusted: BlockHash,
+    },
+    /// The bundle does not reach the block that the auditor trusts.
+    Incomplete "trusted_unconnected" ("nothing connects the bundle to the trusted block at height {height}; make it again, with that block as its anchor") TrustedUnconnected {
+        /// The trusted block's height.
+        height: Height,
+    },
+    /// The checkpoint is older than the auditor allows.
+    Incomplete "checkpoint_stale" ("the checkpoint is {age_ms} ms old, more than {age_max_ms} ms; what happened since is unknown") CheckpointStale {
+        /// Its age in milliseconds.
+        age_ms: u64,
+        /// The limit.
+        age_max_ms: u64,
+    },
+    /// The checkpoint lies further ahead of the auditor's clock than the limit on its age.
+    Incomplete "checkpoint_ahead" ("the checkpoint is {ahead_ms} ms ahead of the clock here, so its age is unknown") CheckpointAhead {
+        /// By how much, in milliseconds.
+        ahead_ms: u64,
+    },
     /// The transaction is not in its block.
     Invalid "inclusion_invalid" ("the transaction is not in block {height}: {error}") InclusionInvalid {
         /// The block's height.
@@ -207,32 +233,6 @@ reasons! {
         expires: Height,
         /// Where it was included.
         height: Height,
-    },
-    /// The block that the auditor trusts is not the one in the bundle.
-    Invalid "trusted_conflict" ("at height {height} the bundle has block {found}, but block {trusted} is trusted") TrustedConflict {
-        /// The height.
-        height: Height,
-        /// The bundle's block.
-        found: BlockHash,
-        /// The auditor's.
-        trusted: BlockHash,
-    },
-    /// The bundle does not reach the block that the auditor trusts.
-    Incomplete "trusted_unconnected" ("nothing connects the bundle to the trusted block at height {height}; make it again, with that block as its anchor") TrustedUnconnected {
-        /// The trusted block's height.
-        height: Height,
-    },
-    /// The checkpoint is older than the auditor allows.
-    Incomplete "checkpoint_stale" ("the checkpoint is {age_ms} ms old, more than {age_max_ms} ms; what happened since is unknown") CheckpointStale {
-        /// Its age in milliseconds.
-        age_ms: u64,
-        /// The limit.
-        age_max_ms: u64,
-    },
-    /// The checkpoint lies further ahead of the auditor's clock than the limit on its age.
-    Incomplete "checkpoint_ahead" ("the checkpoint is {ahead_ms} ms ahead of the clock here, so its age is unknown") CheckpointAhead {
-        /// By how much, in milliseconds.
-        ahead_ms: u64,
     },
     /// No content was given to compare.
     Incomplete "content_not_supplied" ("no content was given to compare with what the device signed") ContentNotSupplied,
