@@ -1,4 +1,5 @@
-//! Measures four networks in one process: what they cost when idle, and how long a consensus frame takes.
+//! Measures four networks in one process: how long a consensus frame takes, what gossip costs, and what they
+//! cost when idle.
 //!
 //! `cargo run -p cairn-network --example mesh -- [IDLE_SECONDS]`
 
@@ -7,10 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cairn_network::{Limits, Network, NetworkConfig, NetworkEvent, NetworkKey};
+use cairn_network::{
+    BatchVerdict, Limits, Network, NetworkConfig, NetworkEvent, NetworkKey, TRANSACTION_BATCH_BYTES_MAX,
+};
 
 const NODES: u8 = 4;
 const FRAMES: usize = 5_000;
+const BATCHES: u32 = 500;
+/// What checking the signatures of 64 KiB of transactions takes.
+const VERIFYING: Duration = Duration::from_millis(4);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -50,6 +56,8 @@ async fn main() {
         println!("a frame of {bytes} bytes, send to receive: p50 {p50:?}, p99 {p99:?} ({frames} frames)");
     }
 
+    gossip(&mut nodes).await;
+
     let (before, start) = (cpu(), Instant::now());
     tokio::time::sleep(Duration::from_secs(idle)).await;
     let share = (cpu() - before).as_secs_f64() / start.elapsed().as_secs_f64() / f64::from(NODES) * 100.0;
@@ -57,6 +65,32 @@ async fn main() {
     for node in nodes {
         node.task.stop().await.expect("no bug has ended the task");
     }
+}
+
+/// Every batch to every node, each node accepting it when its signatures could be checked; what it costs all of them together.
+async fn gossip(nodes: &mut [Network]) {
+    let (before, start) = (cpu(), Instant::now());
+    let (publisher, listeners) = nodes.split_first_mut().expect("there are four");
+    for number in 0..BATCHES {
+        let mut batch = vec![0; TRANSACTION_BATCH_BYTES_MAX];
+        batch[..4].copy_from_slice(&number.to_be_bytes());
+        publisher.handle.publish_transactions(batch).expect("one batch at a time");
+        let mut accepted = Vec::new();
+        for node in &mut *listeners {
+            loop {
+                if let Some(NetworkEvent::Transactions { id, .. }) = node.events.recv().await {
+                    accepted.push((node.handle.clone(), id));
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(VERIFYING).await;
+        for (handle, id) in accepted {
+            handle.report(id, BatchVerdict::Accept);
+        }
+    }
+    let (elapsed, cpu) = (start.elapsed() / BATCHES, (cpu() - before) / BATCHES);
+    println!("a batch of 64 KiB to {} nodes: {elapsed:?}, {cpu:?} of CPU over all {NODES} nodes", listeners.len());
 }
 
 /// User and system time of this process, in the kernel's ticks of 10 ms.

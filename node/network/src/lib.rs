@@ -14,11 +14,10 @@
 //! at bound    sender drops the oldest    dropped, not forwarded     refused
 //! ```
 //!
-//! Invariants: a connection exists only to a member; a frame that is handed out came from a validator of this moment;
-//! every queue has a bound in entries and in bytes.
+//! Invariants: a connection exists only to a member; a frame came from one who was a validator when it was read;
+//! every queue of ours has a bound in entries and in bytes.
 //!
 //! A consumer resends what matters (its votes of the current height) on [`NetworkEvent::PeerConnected`].
-#![forbid(unsafe_code)]
 
 mod behaviour;
 mod config;
@@ -30,6 +29,7 @@ mod gossip;
 mod handle;
 mod key;
 mod metrics;
+mod muxer;
 mod sync;
 mod task;
 

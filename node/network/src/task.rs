@@ -135,7 +135,7 @@ async fn listen(swarm: &mut Swarm<Behaviour>, addresses: Vec<Multiaddr>) -> Resu
     for address in addresses {
         // The library's listening sockets share their port with others that ask for it, so a second node on one port would get
         // some of the first one's connections. A socket that does not share finds out whether the port is free.
-        if let Some(socket) = tcp_socket(&address).filter(|socket| socket.port() != 0) {
+        if let Some(socket) = tcp_socket(&address) {
             drop(TcpListener::bind(socket).map_err(|source| failed(&address, source))?);
         }
         let listener =

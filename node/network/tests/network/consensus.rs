@@ -22,14 +22,14 @@ async fn four_validators_hear_each_other_in_order() {
             assert_eq!(node.handle.broadcast_consensus(frame(sender, place)), Ok(3));
         }
     }
-    for index in 0..nodes.len() {
+    for (index, node) in nodes.iter_mut().enumerate() {
         for sender in (1..=4).filter(|seed| *seed as usize != index + 1) {
             for place in 0..FRAMES {
-                let heard = nodes[index].frame_from(peer(sender)).await;
+                let heard = node.frame_from(peer(sender)).await;
                 assert!(heard == frame(sender, place), "node {} expects frame {place} of {sender}", index + 1);
             }
         }
-        assert_eq!(nodes[index].handle.metrics().consensus_frames_dropped, 0);
+        assert_eq!(node.handle.metrics().consensus_frames_dropped, 0);
     }
 }
 

@@ -20,8 +20,8 @@ async fn publish(node: &Node, batch: Vec<u8>) {
 async fn the_longest_batch_reaches_everybody_once() {
     let mut nodes = mesh(4).await;
     // Everybody says hello first, so that everybody listens to everybody.
-    for index in 0..4 {
-        until("three listeners", || nodes[index].handle.peers().iter().all(|peer| peer.agent.is_some())).await;
+    for node in &nodes {
+        until("three listeners", || node.handle.peers().iter().all(|peer| peer.agent.is_some())).await;
     }
     for round in 0..20u8 {
         let batch = vec![round; TRANSACTION_BATCH_BYTES_MAX];

@@ -132,8 +132,8 @@ impl Node {
     }
 
     /// Whether anything of this kind has been told that nobody asked for.
-    pub(crate) fn has_unread(&self, mut matches: impl FnMut(&NetworkEvent) -> bool) -> bool {
-        self.unread.iter().any(|event| matches(event))
+    pub(crate) fn has_unread(&self, matches: impl FnMut(&NetworkEvent) -> bool) -> bool {
+        self.unread.iter().any(matches)
     }
 }
 
@@ -144,10 +144,10 @@ pub(crate) async fn mesh(count: u8) -> Vec<Node> {
         let dial = nodes.iter().map(Node::address).collect();
         nodes.push(Node::start(seed, config(1..=count, dial)).await);
     }
-    for index in 0..nodes.len() {
+    for node in &mut nodes {
         for seed in 1..=count {
-            if nodes[index].key() != peer(seed) {
-                nodes[index].sees_connected(peer(seed)).await;
+            if node.key() != peer(seed) {
+                node.sees_connected(peer(seed)).await;
             }
         }
     }

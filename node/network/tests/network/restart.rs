@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cairn_network::{BatchVerdict, Network, NetworkConfig};
+use cairn_network::{BatchVerdict, Network, NetworkConfig, PeerStatus};
 
 use crate::harness::{Node, config, free_port, key, mesh, peer, peers, until};
 
@@ -134,5 +134,85 @@ async fn gossip_passes_through_a_peer_that_was_restarted() {
         middle.stop().await;
         left.sees_disconnected(peer(2)).await;
         right.sees_disconnected(peer(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_whose_line_died_without_a_word_is_taken_back_when_it_returns() {
+    // 1 reaches 4 through a line that can be cut so that neither end hears of it, as when a cable is pulled.
+    let port = free_port();
+    let line = Line::to(port);
+    let mut here = Node::start(1, config(1..=4, vec![format!("{}/p2p/{}", line.address, peer(4).peer_id())])).await;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let network = runtime.spawn(Network::spawn(at(port, vec![]), key(4))).await.expect("no panic").expect("it starts");
+    let mut there = Node::of(network);
+    here.sees_connected(peer(4)).await;
+    all_flows(std::slice::from_mut(&mut here), &mut there, 0).await;
+
+    // The line fills with what nobody reads, so that not even a goodbye has room in it.
+    line.cut();
+    runtime.shutdown_background();
+    for _ in 0..64 {
+        assert_eq!(here.handle.send_consensus(peer(4), vec![0; 1024 * 1024]), Ok(()));
+    }
+    // Old enough that the connection which comes cannot have been dialled at the same time as this one.
+    until("the connection to grow old", || here.handle.peers()[0].connected > Duration::from_secs(7)).await;
+
+    let start = Instant::now();
+    let mut back = Node::start(4, at(port, vec![here.address()])).await;
+    here.sees_disconnected(peer(4)).await;
+    here.sees_connected(peer(4)).await;
+    // It may take more than one connection until the old one is buried.
+    until("a connection that lasts", || {
+        let (ours, theirs) = (here.handle.peers(), back.handle.peers());
+        let lasts = |peers: &[PeerStatus]| peers.iter().any(|peer| peer.connected > Duration::from_secs(1));
+        lasts(&ours) && lasts(&theirs)
+    })
+    .await;
+    all_flows(std::slice::from_mut(&mut here), &mut back, 1).await;
+    println!("back after {:?}, the second in which the connection had to last included", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "without burying, it takes 25 s or 15 min");
+}
+
+/// A TCP line that can go dead without being closed.
+struct Line {
+    address: String,
+    alive: tokio::sync::watch::Sender<bool>,
+}
+
+impl Line {
+    fn to(port: u16) -> Self {
+        // A short buffer, so that the cut line is soon full.
+        let entry = tokio::net::TcpSocket::new_v4().expect("a socket");
+        entry.set_recv_buffer_size(4_096).expect("Linux takes any size");
+        entry.bind(([127, 0, 0, 1], 0).into()).expect("loopback has free ports");
+        let entry = entry.listen(8).expect("it is bound");
+        let address = format!("/ip4/127.0.0.1/tcp/{}", entry.local_addr().expect("it is bound").port());
+        let (alive, watch) = tokio::sync::watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = entry.accept().await {
+                let mut watch = watch.clone();
+                tokio::spawn(async move {
+                    if *watch.borrow()
+                        && let Ok(mut far) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await
+                    {
+                        tokio::select! {
+                            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+                            _ = watch.changed() => {}
+                        }
+                        // Both sockets stay open, and nobody reads or writes them, until the test ends.
+                        std::future::pending::<()>().await;
+                    } else if !*watch.borrow() {
+                        std::future::pending::<()>().await;
+                    }
+                });
+            }
+        });
+        Self { address, alive }
+    }
+
+    fn cut(&self) {
+        self.alive.send_replace(false);
     }
 }
