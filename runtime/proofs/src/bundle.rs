@@ -39,7 +39,7 @@ pub const BUNDLE_MAGIC: [u8; 12] = *b"cairn bundle";
 pub const BUNDLE_VERSION: u16 = 1;
 
 /// Most bytes of a bundle: a device moved ten thousand times and fifty changes of 32 validators fit. It bounds what a
-/// hostile file can cost an auditor to about a second of signature checks.
+/// hostile file can cost an auditor; checks stop at the first failure, so only real validators can make it costly.
 pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Everything needed to judge one attestation.

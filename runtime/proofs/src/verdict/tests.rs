@@ -374,6 +374,19 @@ fn validators_change_step_by_step_and_no_step_can_be_left_out() {
 }
 
 #[test]
+fn three_of_four_validators_are_enough_and_two_are_not() {
+    let (ledger, _, _, day) = attested();
+    let signed_by = |signers| {
+        let parts = ledger.parts(&day, ledger.tip(), signers);
+        judge(&ledger, &Bundle::assemble(ledger.state_at(ledger.tip()), parts).expect("a bundle"))
+    };
+    let three = signed_by(3);
+    assert_eq!((three.outcome, three.finality.map(|finality| finality.signers.len())), (Outcome::Valid, Some(3)));
+    let two = signed_by(2);
+    assert_eq!((two.outcome, has(&two, "certificate_invalid")), (Outcome::Invalid, true));
+}
+
+#[test]
 fn silence_is_measured_from_the_head_to_the_checkpoint() {
     let (mut ledger, _, _, day) = attested();
     let silence = |ledger: &Ledger| judge(ledger, &ledger.bundle(&day)).stream.map(|stream| stream.silence);
