@@ -144,12 +144,14 @@ pub enum Effect {
     /// A validator contradicted itself; keep it. It comes when the height ends.
     Evidence(Evidence),
     /// A validator speaks of this height, and we have not started it. Between heights: it is time to start, if it is the
-    /// next one. During a height, or if it is later than the next: others have decided without us, so ask them.
+    /// next one. During a height, or if it is later than the next: others have decided without us, so ask them. It comes
+    /// with every such message; ask now and then, not each time.
     PeerAhead {
         /// The height spoken of.
         height: Height,
     },
-    /// This validator repeats a vote for a height that is decided: it missed the decision, so send it.
+    /// This validator repeats a vote for a height that is decided: it missed the decision, so send it, but not more often
+    /// than it can have arrived.
     PeerBehind {
         /// Who waits: a place in the validator set of that height.
         validator: ValidatorIndex,

@@ -26,7 +26,19 @@
 //! - No timer runs and nothing is sent between heights, so an idle network is silent.
 //! - Every collection is bounded, and no message makes a step fail.
 //!
-//! How a node drives it: see [`Input`] and [`Effect`]; the simulator in this crate's tests is a complete example.
+//! How a node drives it, with the parts that are easily done wrong:
+//! 1. *At the beginning.* Read the log, cut it by [`usable`], make the [`Machine`] with it, and start
+//!    [`Machine::unfinished`] at once.
+//! 2. *Messages.* Decode and verify on any thread with the set of the message's height; ask nothing of a message that fails.
+//!    Messages of heights above the next cannot be verified yet; they say only that we are behind.
+//! 3. *Blocks.* Send a block's bytes before what [`Effect::Broadcast`] says of it. Execute what arrives for the height under
+//!    way, keep its bytes, and say [`Input::BlockExecuted`]. Keep what arrives for the next height until
+//!    [`Effect::NeedBlock`] asks for it.
+//! 4. *Effects.* One at a time, in order. After a failed [`Effect::Sync`] nothing more leaves this node.
+//! 5. *After a decision.* Commit, forget the height's undecided blocks, and cut the log when the next height starts. A block
+//!    that is committed by catch-up instead is told by [`Input::Committed`].
+//!
+//! The simulator in this crate's tests (`tests/sim/node.rs`) is such a node in miniature.
 
 mod timers;
 mod message;
