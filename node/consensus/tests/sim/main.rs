@@ -129,7 +129,7 @@ fn loss_duplication_and_long_ways_delay_but_do_not_divide() {
 
 #[test]
 fn nodes_that_crash_at_any_effect_never_contradict_themselves() {
-    seeds(100, |seed| {
+    seeds(60, |seed| {
         let mut net = Cluster::new(seed, 4);
         net.links = Links { delay_ms: (1, 40), loss_permille: 20, duplicate_permille: 20 };
         net.habits.crash_permille = 15;
@@ -139,7 +139,7 @@ fn nodes_that_crash_at_any_effect_never_contradict_themselves() {
 
 #[test]
 fn all_crash_at_once_again_and_again() {
-    seeds(80, |seed| {
+    seeds(40, |seed| {
         let mut net = Cluster::new(seed, 4);
         net.target = 1_000;
         for _ in 0..15 {
@@ -159,7 +159,7 @@ fn all_crash_at_once_again_and_again() {
 fn every_villain_among_four_and_seven() {
     let villains =
         [Villain::Silent, Villain::Equivocator, Villain::TwoFaced, Villain::ProposesInvalid, Villain::Spammer];
-    seeds(50, |seed| {
+    seeds(30, |seed| {
         let count = if seed % 2 == 0 { 4 } else { 7 };
         let mut net = Cluster::new(seed, count);
         let villain = villains[(seed as usize / 2) % villains.len()];
@@ -195,7 +195,7 @@ fn an_equivocator_leaves_evidence_that_anyone_can_check() {
 
 #[test]
 fn villains_and_crashes_together() {
-    seeds(24, |seed| {
+    seeds(15, |seed| {
         let mut net = Cluster::new(seed, 4);
         let villain = [Villain::Equivocator, Villain::TwoFaced, Villain::Spammer][(seed % 3) as usize];
         net.nodes[(seed % 4) as usize].villain = Some(villain);
