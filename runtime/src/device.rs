@@ -63,8 +63,8 @@ fn facet(device: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {
     state_key::ordinal(state_key::device_facet(device, facet), ordinal)
 }
 
-/// The ordinal after an entry's. There is none after 2^32 entries of one facet, each a transaction: whoever fills a device's
-/// file to that end has stopped the device, not the network.
+/// The ordinal after an entry's. There is none after 2^32 entries of one facet, each a transaction: whoever fills a
+/// device's file to that end has stopped the device, not the network.
 fn after<T>(entry: &Entry<T>) -> Result<u32, Rejection> {
     let full = Rejection::FieldInvalid { field: "device", reason: "has changed as often as it can" };
     entry.ordinal.checked_add(1).ok_or(full)

@@ -1,0 +1,311 @@
+//! Whatever decodes may arrive: no rule panics on it, and what slips through breaks no invariant.
+
+use cairn_types::call::{
+    Attest, Grant, OpenStream, PlaceDevice, RegisterDevice, RevokeGrant, RotateDeviceKey, SetDeviceStatus,
+};
+use cairn_types::{
+    Action, AttestationRef, BlockRef, Body, Call, ClaimedTime, Content, ContentForm, ContentHash, DeviceId,
+    DeviceStatus, GrantId, Grantee, Hash, Height, Inception, KeyCommitment, OrganizationId, Position, Principal,
+    PublicKey, Rejection, Scope, Signature, SignatureBytes, SignedTransaction, StreamId, Transaction, TransactionId,
+    Window, Zone,
+};
+
+use super::histories::{History, play};
+use super::invariants::{self, Facts};
+use super::player::Cast;
+use super::random::{NamesSeedOnFailure, Random, seeds};
+use crate::{Changes, SignatureCheck, apply};
+
+/// Believes every signature, so that hostile calls come as far as they can.
+struct Gullible;
+
+impl SignatureCheck for Gullible {
+    fn verifies(&self, _: &PublicKey, _: &TransactionId, _: &SignatureBytes) -> bool {
+        true
+    }
+}
+
+/// Makes calls of values that exist, values that do not, and values at the edges.
+struct Wild<'a> {
+    random: &'a mut Random,
+    facts: Facts,
+    position: Position,
+    blocks: &'a [cairn_types::BlockHash],
+    cast: &'a Cast,
+}
+
+impl Wild<'_> {
+    /// One of what there is, or something else.
+    fn known<T: Copy>(&mut self, known: &[T], other: impl FnOnce(Hash) -> T) -> T {
+        if known.is_empty() || self.random.once_in(8) {
+            other(Hash::plain(&self.random.next().to_le_bytes()))
+        } else {
+            *self.random.pick(known)
+        }
+    }
+
+    fn organization(&mut self) -> OrganizationId {
+        let known: Vec<_> = self.facts.organizations.keys().copied().collect();
+        self.known(&known, OrganizationId::from_hash)
+    }
+
+    fn device(&mut self) -> DeviceId {
+        let known: Vec<_> = self.facts.devices.keys().copied().collect();
+        self.known(&known, DeviceId::from_hash)
+    }
+
+    fn grant(&mut self) -> GrantId {
+        let known: Vec<_> = self.facts.grants.keys().copied().collect();
+        self.known(&known, GrantId::from_hash)
+    }
+
+    fn some_grant(&mut self) -> Option<GrantId> {
+        (!self.random.once_in(3)).then(|| self.grant())
+    }
+
+    fn stream(&mut self) -> StreamId {
+        let known: Vec<_> = self.facts.streams.keys().copied().collect();
+        self.known(&known, StreamId::from_hash)
+    }
+
+    fn principal(&mut self) -> Principal {
+        if self.random.once_in(2) {
+            Principal::Organization(self.organization())
+        } else {
+            Principal::Device(self.device())
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        let now = self.position.height.get();
+        let edges = [0, 1, now.wrapping_sub(1), now, now.wrapping_add(1), u64::MAX - 1, u64::MAX];
+        if self.random.once_in(4) { self.random.next() } else { *self.random.pick(&edges) }
+    }
+
+    fn height(&mut self) -> Height {
+        Height::new(self.number())
+    }
+
+    fn place(&mut self) -> Option<Position> {
+        (!self.random.once_in(3)).then(|| Position { height: self.height(), index: self.random.next() as u32 })
+    }
+
+    fn zone(&mut self) -> Zone {
+        let path = *self.random.pick(&["", "north", "north/pump", "a/b/c/d/e/f/g/h", "0"]);
+        Zone { organization: self.organization(), path: path.parse().expect("a valid path") }
+    }
+
+    fn key(&mut self) -> PublicKey {
+        let device = self.random.pick(&self.cast.devices);
+        match self.random.below(3) {
+            0 => PublicKey::Ed25519(*Hash::plain(&self.random.next().to_le_bytes()).as_bytes()),
+            _ => self.random.pick(&device.keys).public,
+        }
+    }
+
+    fn commitment(&mut self) -> KeyCommitment {
+        self.key().commitment()
+    }
+
+    fn text(&mut self) -> String {
+        let length = *self.random.pick(&[0, 1, 64, 65, 300]);
+        (*self.random.pick(&["x", "\n", "\u{202e}"])).repeat(length)
+    }
+
+    fn call(&mut self) -> Call {
+        match self.random.below(8) {
+            0 => {
+                let inception = Inception { key: self.key(), next: self.commitment(), model: self.text() };
+                let (owner, zone, authority) = (self.organization(), self.zone(), self.some_grant());
+                Call::RegisterDevice(RegisterDevice { inception, owner, zone, endorsement: None, authority })
+            }
+            1 => {
+                let (device, key, next) = (self.device(), self.key(), self.commitment());
+                Call::RotateDeviceKey(RotateDeviceKey { device, key, next })
+            }
+            2 => {
+                let (device, zone, authority) = (self.device(), self.zone(), self.some_grant());
+                Call::PlaceDevice(PlaceDevice { device, zone, authority })
+            }
+            3 => {
+                let status = *self.random.pick(&DeviceStatus::ALL);
+                Call::SetDeviceStatus(SetDeviceStatus { device: self.device(), status, suspect_since: self.place() })
+            }
+            4 => {
+                let grantee = match self.random.below(3) {
+                    0 => Grantee::Organization(self.organization()),
+                    1 => Grantee::Device(self.device()),
+                    _ => Grantee::Zone(self.zone()),
+                };
+                let scope = match self.random.below(3) {
+                    0 => Scope::Zone(self.zone()),
+                    1 => Scope::Device(self.device()),
+                    _ => Scope::Stream(self.stream()),
+                };
+                let actions = Action::ALL.into_iter().filter(|_| self.random.once_in(2)).collect();
+                let window = Window { from: self.height(), to: self.random.once_in(2).then(|| self.height()) };
+                let depth = *self.random.pick(&[0, 1, 7, 8, 255]);
+                Call::Grant(Grant { grantee, actions, scope, window, depth, parent: self.some_grant() })
+            }
+            5 => Call::RevokeGrant(RevokeGrant { grant: self.grant(), suspect_since: self.place() }),
+            6 => {
+                let name = (*self.random.pick(&["flow", "level", "other"])).parse().expect("a valid name");
+                let cadence_s = *self.random.pick(&[None, Some(0), Some(1), Some(u32::MAX)]);
+                Call::OpenStream(OpenStream { name, cadence_s, authority: self.grant() })
+            }
+            _ => Call::Attest(self.attest()),
+        }
+    }
+
+    fn attest(&mut self) -> Attest {
+        let stream = self.stream();
+        let (sequence, previous) = match self.facts.streams.get(&stream) {
+            Some(record) if !self.random.once_in(3) => (record.count, record.head),
+            _ => (self.number(), TransactionId::from_hash(Hash::plain(b"nothing"))),
+        };
+        let content = Content {
+            form: ContentForm::Salted,
+            hash: ContentHash::plain(b""),
+            bytes: self.number(),
+            readings: self.number(),
+        };
+        let instants = [i64::MIN, -1, 0, i64::MAX];
+        let claimed = ClaimedTime { from_ms: *self.random.pick(&instants), to_ms: *self.random.pick(&instants) };
+        let sources = *self.random.pick(&[0, 0, 0, 1, 2, 32, 33, 1000]);
+        let derived_from = (0..sources)
+            .map(|number| AttestationRef {
+                stream: self.stream(),
+                sequence: if sources > 2 { number } else { self.number() },
+            })
+            .collect();
+        Attest {
+            stream,
+            sequence,
+            previous,
+            content,
+            claimed: self.random.once_in(2).then_some(claimed),
+            derived_from,
+            authority: self.grant(),
+        }
+    }
+
+    /// Somebody who may get further with it than others, if there is such a one.
+    fn likely_signer(&self, call: &Call) -> Option<Principal> {
+        let owner_of = |device: &DeviceId| {
+            let file = self.facts.devices.get(device)?;
+            Some(Principal::Organization(file.owners[0].value))
+        };
+        let device_of = |stream: &StreamId| Some(self.facts.streams.get(stream)?.device);
+        match call {
+            Call::RegisterDevice(call) => Some(Principal::Organization(call.owner)),
+            Call::RotateDeviceKey(call) => Some(Principal::Device(call.device)),
+            Call::PlaceDevice(call) => owner_of(&call.device),
+            Call::SetDeviceStatus(call) => owner_of(&call.device),
+            Call::Grant(call) => match &call.scope {
+                Scope::Zone(zone) => Some(Principal::Organization(zone.organization)),
+                Scope::Device(device) => owner_of(device),
+                Scope::Stream(stream) => owner_of(&device_of(stream)?),
+            },
+            Call::RevokeGrant(call) => Some(self.facts.grants.get(&call.grant)?.value.grantor),
+            Call::OpenStream(_) => None,
+            Call::Attest(call) => device_of(&call.stream).map(Principal::Device),
+        }
+    }
+
+    /// The call in an envelope, signed with whatever anybody asks for, or with rubbish.
+    fn transaction(&mut self) -> SignedTransaction {
+        let call = self.call();
+        let likely = self.likely_signer(&call).filter(|_| !self.random.once_in(4));
+        let signer = likely.unwrap_or_else(|| self.principal());
+        let height = self.random.below(self.blocks.len());
+        let not_before = if self.random.once_in(20) { self.height() } else { Height::new(height as u64) };
+        let expires = if self.random.once_in(20) { self.height() } else { self.position.height };
+        let never = if call.is_stream_call() { self.random.once_in(2) } else { self.random.once_in(20) };
+        let body = Body {
+            chain: cairn_types::ChainId::from_hash(self.blocks[0].hash()),
+            signer,
+            not_before: BlockRef { height: not_before, hash: self.blocks[height] },
+            expires: (!never).then_some(expires),
+            call,
+        };
+        let mut signers = vec![signer];
+        if let Call::RegisterDevice(call) = &body.call {
+            signers.push(Principal::Device(call.inception.id()));
+        }
+        let keys: u8 = *self.random.pick(&[1, 1, 1, 1, 2, 255]);
+        let sign =
+            |signer| (0..keys).map(move |key| Signature { signer, key, bytes: SignatureBytes::Ed25519([7; 64]) });
+        let mut signatures: Vec<Signature> = signers.into_iter().flat_map(sign).collect();
+        signatures.sort_by_key(|signature| (signature.signer, signature.key));
+        SignedTransaction::new(Transaction { body, signatures })
+    }
+}
+
+fn try_at(history: &History, transaction: &SignedTransaction, position: Position) -> Result<Changes, Rejection> {
+    apply(&history.world.state, history.world.context(), &Gullible, transaction, position)
+}
+
+#[test]
+fn no_call_however_wild_makes_a_rule_panic_or_breaks_an_invariant() {
+    let cast = Cast::new();
+    let (mut accepted, mut refused) = (0, 0);
+    for seed in seeds(60) {
+        let _named = NamesSeedOnFailure(seed);
+        let mut history = play(&cast, seed, 100);
+        let mut random = Random::new(seed);
+        let height = history.world.height();
+        for index in 0..300 {
+            let position = Position { height, index };
+            let blocks = history.oracle.blocks.clone();
+            let facts = Facts::of(&history.world.state);
+            let transaction = Wild { random: &mut random, facts, position, blocks: &blocks, cast: &cast }.transaction();
+            // It arrives as bytes, as it would from a peer; only what decodes comes further.
+            let Ok(transaction) = SignedTransaction::from_bytes(transaction.bytes().to_vec()) else { continue };
+            match try_at(&history, &transaction, position) {
+                Ok(changes) => {
+                    let after = history.world.state.apply(&changes);
+                    invariants::check_step(&history.world.state, &after, height);
+                    history.world.state = after;
+                    accepted += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        invariants::check_state(&history.world.state);
+    }
+    println!("{accepted} accepted, {refused} refused");
+    assert!(accepted > refused / 50, "wild calls come far enough to be worth the trial");
+}
+
+#[test]
+fn no_damaged_transaction_makes_a_rule_panic() {
+    let cast = Cast::new();
+    let mut decoded = 0;
+    for seed in seeds(40) {
+        let _named = NamesSeedOnFailure(seed);
+        let history = play(&cast, seed, 60);
+        let mut random = Random::new(seed);
+        let known: Vec<&SignedTransaction> = history.blocks.iter().flat_map(|(transactions, _)| transactions).collect();
+        for _ in 0..500 {
+            let mut bytes = random.pick(&known).bytes().to_vec();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len());
+                match random.below(6) {
+                    0 => bytes.truncate(at.max(1)),
+                    1 => bytes[at] = *random.pick(&[0, 1, 0x7f, 0x80, 0xff]),
+                    2 => bytes.insert(at, random.next() as u8),
+                    _ => bytes[at] ^= 1 << random.below(8),
+                }
+            }
+            let Ok(transaction) = SignedTransaction::from_bytes(bytes) else { continue };
+            decoded += 1;
+            for height in [history.world.height().get(), u64::MAX] {
+                for index in [0, u32::MAX] {
+                    let _decided = try_at(&history, &transaction, Position { height: Height::new(height), index });
+                }
+            }
+        }
+    }
+    println!("{decoded} decoded");
+    assert!(decoded > 1000, "damaged transactions come far enough to be worth the trial");
+}
