@@ -1,0 +1,58 @@
+//! Audits: where data comes from, whether it is to be believed, and a file to take along.
+
+use jsonrpsee::proc_macros::rpc;
+
+use crate::error::CallError;
+use crate::views::{
+    At, AttestationSelector, BundleView, ContentEvidenceView, Text, TraceFormat, TraceView, VerdictView,
+};
+
+/// Audits: where data comes from, whether it is to be believed, and a file to take along.
+#[rpc(server, namespace = "audit")]
+pub trait AuditApi {
+    /// Where an attestation comes from: what it was derived from, who said it, and whose the devices were.
+    ///
+    /// # Parameters
+    /// - `attestation`: stream id, slash, sequence; or the id of its transaction.
+    /// - `depth`: generations of derivation, up to 64; 8 if left out.
+    /// - `format`: `prov` (W3C PROV-JSON) or `dot` (Graphviz), to have the graph as a document too.
+    ///
+    /// # Errors
+    /// - `AttestationUnknown` (-32043): nothing final there, or no attestation.
+    #[method(name = "trace", blocking)]
+    fn trace(
+        &self,
+        attestation: Text<AttestationSelector>,
+        depth: Option<u32>,
+        format: Option<TraceFormat>,
+    ) -> Result<At<TraceView>, CallError>;
+
+    /// What an auditor would say of an attestation now. The node makes the bundle and judges it as `cairn verify` does;
+    /// who does not trust the node asks for the bundle instead.
+    ///
+    /// # Parameters
+    /// - `attestation`: stream id, slash, sequence; or the id of its transaction.
+    /// - `content`: form, hash and length of the content at hand; without it no verdict is VALID.
+    /// - `ageMaxMs`: how old the latest checkpoint may be by the node's clock, in milliseconds; any age if left out.
+    ///
+    /// # Errors
+    /// - `AttestationUnknown` (-32043): nothing final there, or no attestation.
+    #[method(name = "verdict", blocking)]
+    fn verdict(
+        &self,
+        attestation: Text<AttestationSelector>,
+        content: Option<ContentEvidenceView>,
+        #[argument(rename = "ageMaxMs")] age_max_ms: Option<Text<u64>>,
+    ) -> Result<At<VerdictView>, CallError>;
+
+    /// Everything to judge an attestation offline, at the latest checkpoint.
+    ///
+    /// # Parameters
+    /// - `attestation`: stream id, slash, sequence; or the id of its transaction.
+    ///
+    /// # Errors
+    /// - `AttestationUnknown` (-32043): nothing final there, or no attestation.
+    /// - `TooLarge` (-32045): the device's history does not fit in a bundle.
+    #[method(name = "bundle", blocking)]
+    fn bundle(&self, attestation: Text<AttestationSelector>) -> Result<At<BundleView>, CallError>;
+}

@@ -1,0 +1,60 @@
+//! Streams: a device's gap-free sequences of attestations.
+
+use cairn_types::{DeviceId, Height, StreamId};
+use jsonrpsee::proc_macros::rpc;
+
+use crate::error::CallError;
+use crate::views::{At, AttestationView, Page, StreamView, Text};
+
+/// Streams: a device's gap-free sequences of attestations.
+#[rpc(server, namespace = "stream")]
+pub trait StreamApi {
+    /// One stream as it stands: how many attestations it has, and the last.
+    ///
+    /// # Parameters
+    /// - `stream`: the stream's id.
+    /// - `at`: height; the latest final height if left out.
+    ///
+    /// # Errors
+    /// - `StreamUnknown` (-33150): not opened at or before `at`.
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "get")]
+    fn stream(&self, stream: Text<StreamId>, at: Option<Text<Height>>) -> Result<At<StreamView>, CallError>;
+
+    /// Streams, by id; all, or those of one device.
+    ///
+    /// # Parameters
+    /// - `device`: the device's id.
+    /// - `after`: begin after this stream; the `next` of the page before.
+    /// - `limit`: most items, 1 to 1,000; 100 if left out.
+    /// - `at`: height; the latest final height if left out.
+    ///
+    /// # Errors
+    /// - `DeviceUnknown` (-33130): not registered at or before `at`.
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "list")]
+    fn streams(
+        &self,
+        device: Option<Text<DeviceId>>,
+        after: Option<Text<StreamId>>,
+        limit: Option<u32>,
+        at: Option<Text<Height>>,
+    ) -> Result<Page<StreamView>, CallError>;
+
+    /// Attestations of a stream, in sequence.
+    ///
+    /// # Parameters
+    /// - `stream`: the stream's id.
+    /// - `from`: the first sequence; 0 if left out. The `next` of a page is the `from` of the page after.
+    /// - `limit`: most items, 1 to 1,000; 100 if left out.
+    ///
+    /// # Errors
+    /// - `StreamUnknown` (-33150): not opened.
+    #[method(name = "getRange", blocking)]
+    fn range(
+        &self,
+        stream: Text<StreamId>,
+        from: Option<Text<u64>>,
+        limit: Option<u32>,
+    ) -> Result<Page<AttestationView>, CallError>;
+}

@@ -1,0 +1,181 @@
+//! The table of methods: names, parameters and answers, for those who do not implement them.
+//!
+//! The traits in `src/api` say the same to the server. From this table come the typed client, the description in
+//! `openrpc.json`, and the check that a call has no parameter that its method does not know: jsonrpsee would pass over
+//! such a parameter in silence, and a misspelt filter would filter nothing. A test compares the table with what the
+//! server has registered, and the snapshots call every method through the client, so the two cannot part.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+/// Makes a schema.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// A method.
+#[derive(Clone, Copy, Debug)]
+pub struct Method {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Its parameters in order; those that may be left out come last.
+    pub parameters: &'static [Parameter],
+    /// What it answers; of a subscription, what each notification holds.
+    pub result: SchemaOf,
+    /// Whether it is a subscription, and the method that ends it.
+    pub unsubscribe: Option<&'static str>,
+}
+
+/// A parameter of a method.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it may be.
+    pub schema: SchemaOf,
+}
+
+pub(crate) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// The calls: `function = "method"(required: Type; optional: Type) -> Answer`. A parameter whose name on the wire is not
+/// its name in Rust says so with `as`.
+macro_rules! for_each_call {
+    ($with:ident) => {
+        $with! {
+            chain_get_status = "chain_getStatus"(;) -> At<StatusView>;
+            chain_get_block = "chain_getBlock"(; block: Text<Height>) -> At<BlockView>;
+            chain_get_header = "chain_getHeader"(; block: Text<Height>) -> At<HeaderAnswer>;
+            chain_get_certificate = "chain_getCertificate"(; block: Text<Height>) -> At<CertificateView>;
+            chain_get_validators = "chain_getValidators"(; at: Text<Height>) -> At<ValidatorsView>;
+            chain_get_genesis = "chain_getGenesis"(;) -> At<GenesisView>;
+
+            tx_submit = "tx_submit"(transaction: Hex;) -> At<SubmittedView>;
+            tx_submit_many = "tx_submitMany"(transactions: Vec<Hex>;) -> At<SubmissionsView>;
+            tx_get = "tx_get"(id: Text<TransactionId>;) -> At<TransactionStateView>;
+            tx_wait = "tx_wait"(id: Text<TransactionId>; timeout_ms as "timeoutMs": u32) -> At<ReceiptView>;
+
+            organization_get = "organization_get"(organization: Text<OrganizationSelector>; at: Text<Height>)
+                -> At<OrganizationView>;
+            organization_list = "organization_list"(; after: Text<Name>, limit: u32, at: Text<Height>)
+                -> Page<OrganizationView>;
+
+            device_get = "device_get"(device: Text<DeviceId>; at: Text<Height>) -> At<DeviceView>;
+            device_list = "device_list"(; zone: ZoneView, after: Text<DeviceId>, limit: u32, at: Text<Height>)
+                -> Page<DeviceView>;
+            device_get_history = "device_getHistory"
+                (device: Text<DeviceId>; after: Text<HistoryCursor>, limit: u32, at: Text<Height>)
+                -> Page<DeviceFactView>;
+
+            grant_get = "grant_get"(grant: Text<GrantId>; at: Text<Height>) -> At<GrantView>;
+            grant_list = "grant_list"(; scope: ScopeView, after: Text<GrantId>, limit: u32, at: Text<Height>)
+                -> Page<GrantView>;
+            grant_check = "grant_check"
+                (principal: PrincipalView, action: ActionName, target: ScopeView; grant: Text<GrantId>, at: Text<Height>)
+                -> At<GrantCheckView>;
+
+            stream_get = "stream_get"(stream: Text<StreamId>; at: Text<Height>) -> At<StreamView>;
+            stream_list = "stream_list"(; device: Text<DeviceId>, after: Text<StreamId>, limit: u32, at: Text<Height>)
+                -> Page<StreamView>;
+            stream_get_range = "stream_getRange"(stream: Text<StreamId>; from: Text<u64>, limit: u32)
+                -> Page<AttestationView>;
+
+            attestation_get = "attestation_get"(attestation: Text<AttestationSelector>;) -> At<AttestationView>;
+            attestation_find_by_content = "attestation_findByContent"
+                (content: Text<ContentHash>; after: Text<Position>, limit: u32)
+                -> Page<AttestationView>;
+
+            audit_trace = "audit_trace"(attestation: Text<AttestationSelector>; depth: u32, format: TraceFormat)
+                -> At<TraceView>;
+            audit_verdict = "audit_verdict"
+                (attestation: Text<AttestationSelector>;
+                 content: ContentEvidenceView, age_max_ms as "ageMaxMs": Text<u64>)
+                -> At<VerdictView>;
+            audit_bundle = "audit_bundle"(attestation: Text<AttestationSelector>;) -> At<BundleView>;
+
+            proof_get_state = "proof_getState"(key: Hex; prefix: bool, at: Text<Height>) -> At<StateProofView>;
+            proof_get_transaction = "proof_getTransaction"(id: Text<TransactionId>;) -> At<TransactionProofView>;
+
+            node_get_health = "node_getHealth"(;) -> At<HealthView>;
+            node_get_peers = "node_getPeers"(;) -> Page<PeerView>;
+            node_get_version = "node_getVersion"(;) -> At<VersionView>;
+        }
+    };
+}
+pub(crate) use for_each_call;
+
+/// A parameter's name on the wire.
+macro_rules! wire_name {
+    ($name:ident) => {
+        stringify!($name)
+    };
+    ($name:ident, $wire:literal) => {
+        $wire
+    };
+}
+pub(crate) use wire_name;
+
+macro_rules! table {
+    ($($function:ident = $method:literal(
+        $($required:ident $(as $required_wire:literal)?: $required_type:ty),*;
+        $($optional:ident $(as $optional_wire:literal)?: $optional_type:ty),*
+    ) -> $answer:ty;)*) => {
+        /// Every call.
+        const CALLS: &[Method] = &[$(Method {
+            name: $method,
+            parameters: &[
+                $(Parameter {
+                    name: wire_name!($required $(, $required_wire)?),
+                    required: true,
+                    schema: schema_of::<$required_type>,
+                },)*
+                $(Parameter {
+                    name: wire_name!($optional $(, $optional_wire)?),
+                    required: false,
+                    schema: schema_of::<$optional_type>,
+                },)*
+            ],
+            result: schema_of::<$answer>,
+            unsubscribe: None,
+        }),*];
+    };
+}
+
+/// The types that the table names, for whoever expands it.
+pub(crate) mod types {
+    pub(crate) use cairn_types::{ContentHash, DeviceId, GrantId, Height, Name, Position, StreamId, TransactionId};
+
+    pub(crate) use crate::views::*;
+}
+use types::*;
+
+for_each_call!(table);
+
+/// Every subscription.
+const SUBSCRIPTIONS: &[Method] = &[Method {
+    name: SUBSCRIBE_BLOCKS,
+    parameters: &[],
+    result: schema_of::<FinalBlockView>,
+    unsubscribe: Some(UNSUBSCRIBE_BLOCKS),
+}];
+
+/// Blocks as they become final.
+pub(crate) const SUBSCRIBE_BLOCKS: &str = "chain_subscribeBlocks";
+/// No more blocks.
+pub(crate) const UNSUBSCRIBE_BLOCKS: &str = "chain_unsubscribeBlocks";
+
+/// Every method, by namespace in the order of the design.
+pub fn methods() -> impl Iterator<Item = &'static Method> {
+    CALLS.iter().chain(SUBSCRIPTIONS)
+}
+
+static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Method>> =
+    LazyLock::new(|| methods().map(|method| (method.name, method)).collect());
+
+/// The method of this name.
+pub fn method(name: &str) -> Option<&'static Method> {
+    BY_NAME.get(name).copied()
+}

@@ -1,0 +1,94 @@
+//! Every limit of the interface, with its unit and its reason.
+//!
+//! jsonrpsee's own defaults are an unlimited batch, bodies of 10 MiB, 1,024 subscriptions on a connection and no host
+//! filter; none of them is used.
+
+use std::time::Duration;
+
+/// Most bytes of a request: sixteen of the largest transactions in hexadecimal, or a block's worth as raw bytes.
+pub const BODY_BYTES_MAX: u32 = 1024 * 1024;
+
+/// Most bytes of an answer: a bundle of 2 MiB or a state proof of 3.5 MiB in hexadecimal fits.
+pub const ANSWER_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
+/// Most calls in one JSON-RPC batch. Beyond, `tx_submitMany` and `POST /tx` carry more at less cost.
+pub const BATCH_CALLS_MAX: u32 = 100;
+
+/// Most transactions in one `tx_submitMany` or `POST /tx`: what one block can hold.
+pub const SUBMIT_TRANSACTIONS_MAX: usize = cairn_types::limits::BLOCK_TRANSACTIONS_MAX;
+
+/// Most subscriptions on one connection: one for each kind there is, and a few to spare.
+pub const SUBSCRIPTIONS_MAX: u32 = 8;
+
+/// Most open connections, of HTTP and WebSocket together: at 64 KiB each they cost 16 MiB. The next one waits in the
+/// kernel's queue until another ends.
+pub const CONNECTIONS_MAX: usize = 256;
+
+/// Most calls at work at once, waits not counted: more would only wait for the same cores. The next one is told that the
+/// node is busy. A batch counts as its calls.
+pub const CALLS_MAX: usize = 1_024;
+
+/// Most waits for finality at once: as many as a block holds. Each costs a few hundred bytes. The next one is told that
+/// the node is busy.
+pub const WAITS_MAX: usize = cairn_types::limits::BLOCK_TRANSACTIONS_MAX;
+
+/// Messages that may wait for a slow reader on one connection; beyond, nothing more is done for that connection, and its
+/// subscriptions fall behind and are closed.
+pub const CONNECTION_MESSAGES_MAX: u32 = 64;
+
+/// How long a call may take, a wait not counted.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest wait for finality that can be asked for: a minute is many rounds of agreement; who needs longer asks again.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long a wait takes if the caller does not say.
+pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long a request may take in all, from its first byte to its answer: the longest wait, and a slow sender.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// A connection on which nothing is asked for so long is closed, so that idle ones do not keep others out.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a WebSocket is asked whether it is still there; unanswered, it is closed at the next but one.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a stopping server lets calls finish.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Items in a page if the caller does not say.
+pub const PAGE_DEFAULT: u32 = 100;
+
+/// Most items in a page: about 1 MiB of JSON for the largest items.
+pub const PAGE_MAX: u32 = 1_000;
+
+/// Most entries that a filtered list looks at for one page, so that no filter makes a page expensive.
+pub const FILTER_EXAMINED_MAX: usize = 2_000;
+
+/// Most attestations of a provenance graph, so that one answer reads at most so many transactions from the log.
+pub const TRACE_ATTESTATIONS_MAX: usize = 500;
+
+/// Deepest provenance graph: generations of derivation.
+pub const TRACE_DEPTH_MAX: u32 = 64;
+
+/// Depth of a provenance graph if the caller does not say.
+pub const TRACE_DEPTH_DEFAULT: u32 = 8;
+
+/// Most grants that one check of authority tries, so that a crowded zone cannot make the check expensive.
+pub const CHECK_GRANTS_MAX: usize = 1_000;
+
+/// Most failures that a check of authority tells.
+pub const CHECK_FAILURES_MAX: usize = 16;
+
+/// Most state entries in one proof by prefix; `proof_getState` refuses longer lists.
+pub const PROOF_ENTRIES_MAX: usize = 4_096;
+
+/// Most bytes of a state proof: in hexadecimal it fills seven eighths of an answer.
+pub const PROOF_BYTES_MAX: usize = 3_584 * 1024;
+
+const _: () = assert!(PROOF_BYTES_MAX * 2 + 64 * 1024 < ANSWER_BYTES_MAX as usize);
+const _: () = assert!(WAIT_MAX.as_secs() < REQUEST_TIMEOUT.as_secs());
+const _: () = assert!(CALL_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
+const _: () = assert!(PAGE_DEFAULT <= PAGE_MAX);
+const _: () = assert!(BATCH_CALLS_MAX as usize <= CALLS_MAX);

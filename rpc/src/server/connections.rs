@@ -1,0 +1,166 @@
+//! Accepting connections: at most so many, and none that does nothing.
+//!
+//! jsonrpsee's own loop bounds requests, not connections: an idle one would stay for ever. Here each connection holds a
+//! permit from before it is accepted until it, or the WebSocket that it became, has ended.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use jsonrpsee::server::middleware::http::HostFilterLayer;
+use jsonrpsee::server::{
+    HttpResponse, Methods, StopHandle, TowerService, TowerServiceBuilder, serve_with_graceful_shutdown, ws,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::Service;
+use tower::layer::util::{Identity, Stack};
+
+use super::calls::CallLayer;
+use super::gate::GateLayer;
+use crate::backend::Backend;
+use crate::limits::{CONNECTIONS_MAX, IDLE_TIMEOUT, STOP_GRACE};
+
+/// How long to wait when the system can accept nothing more, for instance for want of file descriptors: trying again at
+/// once would only burn a core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The layers in front of JSON-RPC, for requests and for calls.
+type HttpLayers<B> = Stack<GateLayer<B>, Stack<HostFilterLayer, Identity>>;
+type CallLayers = Stack<CallLayer, Identity>;
+
+/// What makes a service for each connection.
+pub(super) type Builder<B> = TowerServiceBuilder<CallLayers, HttpLayers<B>>;
+
+/// The loop that accepts.
+pub(super) struct Connections<B> {
+    listener: TcpListener,
+    builder: Builder<B>,
+    methods: Methods,
+    stop: StopHandle,
+    permits: Arc<Semaphore>,
+}
+
+impl<B: Backend> Connections<B> {
+    pub(super) fn new(listener: TcpListener, builder: Builder<B>, methods: Methods, stop: StopHandle) -> Self {
+        Self { listener, builder, methods, stop, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    }
+
+    /// Accepts until it is told to stop, then lets what is at work finish for a while.
+    pub(super) async fn accept(self) {
+        let mut tasks = JoinSet::new();
+        let stopped = self.stop.clone().shutdown();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => break,
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                accepted = self.next() => match accepted {
+                    Ok((socket, permit)) => {
+                        let service = self.builder.clone().build(self.methods.clone(), self.stop.clone());
+                        tasks.spawn(serve(service, socket, self.stop.clone(), permit));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(self.listener);
+        let finished = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_GRACE, finished).await.is_err() {
+            tracing::debug!("calls that did not finish in time are cut off");
+        }
+    }
+
+    /// The next connection, once there is room for it.
+    async fn next(&self) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let (socket, _) = self.listener.accept().await?;
+        socket.set_nodelay(true)?;
+        Ok((socket, permit))
+    }
+}
+
+/// Counts a request as at work until it is dropped.
+struct AtWork(Arc<watch::Sender<usize>>);
+
+impl AtWork {
+    fn new(requests: &Arc<watch::Sender<usize>>) -> Self {
+        requests.send_modify(|number| *number += 1);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.send_modify(|number| *number -= 1);
+    }
+}
+
+/// Ends when nothing was at work for [`IDLE_TIMEOUT`].
+async fn idle(mut requests: watch::Receiver<usize>) {
+    while requests.wait_for(|number| *number == 0).await.is_ok() {
+        match tokio::time::timeout(IDLE_TIMEOUT, requests.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+/// The answer to one request.
+type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, Infallible>> + Send>>;
+
+/// What ends when a WebSocket does.
+type Session = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Serves one connection, and the WebSocket that it may become.
+async fn serve<B: Backend>(
+    service: TowerService<CallLayers, HttpLayers<B>>,
+    socket: TcpStream,
+    stop: StopHandle,
+    permit: OwnedSemaphorePermit,
+) {
+    let requests = Arc::new(watch::Sender::new(0_usize));
+    let watched = requests.subscribe();
+    let session: Arc<Mutex<Option<Session>>> = Arc::default();
+    let upgraded = Arc::clone(&session);
+    let service = tower::service_fn(move |request: http::Request<Incoming>| {
+        let at_work = AtWork::new(&requests);
+        let mut service = service.clone();
+        if ws::is_upgrade_request(&request) {
+            let closed: Session = Box::pin(service.on_session_closed());
+            *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed);
+        }
+        let response = service.call(request);
+        let answer: Answer = Box::pin(async move {
+            let response = response.await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "a request failed");
+                jsonrpsee::server::http::response::internal_error()
+            });
+            drop(at_work);
+            Ok(response)
+        });
+        answer
+    });
+    tokio::select! {
+        ended = serve_with_graceful_shutdown(socket, service, stop.shutdown()) => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection failed");
+            }
+        }
+        () = idle(watched) => {}
+    }
+    let session = session.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(closed) = session {
+        closed.await;
+    }
+    drop(permit);
+}

@@ -1,0 +1,218 @@
+//! In front of JSON-RPC: origins of pages, the raw routes, and the time that a request may take.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /health` | 200 if the node is up to date, else 503, and why |
+//! | `GET /metrics` | metrics in the text format of Prometheus |
+//! | `POST /tx` | takes an encoded `Vec<Vec<u8>>` as `application/octet-stream`; an array of results |
+//! | `POST /`, WebSocket at `/` | JSON-RPC |
+//!
+//! A browser names the origin of the page in every request that could do harm. Origins that are not listed are refused,
+//! because a WebSocket knows no CORS; and since both kinds of `POST` need a content type that a plain form cannot send, a
+//! page cannot call without asking first (a preflight), which is refused too.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HOST,
+    HeaderValue, ORIGIN, VARY,
+};
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes};
+use jsonrpsee::core::BoxError;
+use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
+use serde::Serialize;
+use tower::{Layer, Service};
+
+use crate::backend::Backend;
+use crate::error::CallError;
+use crate::limits::{CALL_TIMEOUT, REQUEST_TIMEOUT};
+use crate::service::{node, tx};
+
+const JSON: &str = "application/json; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const OCTETS: &str = "application/octet-stream";
+/// The text format of Prometheus and OpenMetrics.
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the gate knows.
+struct Rules<B> {
+    backend: Arc<B>,
+    origins: Vec<String>,
+    body_bytes_max: u32,
+}
+
+/// Puts a [`Gate`] before a service.
+pub(super) struct GateLayer<B> {
+    rules: Arc<Rules<B>>,
+}
+
+impl<B> GateLayer<B> {
+    pub(super) fn new(backend: Arc<B>, origins: Vec<String>, body_bytes_max: u32) -> Self {
+        Self { rules: Arc::new(Rules { backend, origins, body_bytes_max }) }
+    }
+}
+
+impl<B> Clone for GateLayer<B> {
+    fn clone(&self) -> Self {
+        Self { rules: Arc::clone(&self.rules) }
+    }
+}
+
+impl<B, S> Layer<S> for GateLayer<B> {
+    type Service = Gate<B, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gate { inner, rules: Arc::clone(&self.rules) }
+    }
+}
+
+/// A service behind the gate.
+pub(super) struct Gate<B, S> {
+    inner: S,
+    rules: Arc<Rules<B>>,
+}
+
+impl<B, S: Clone> Clone for Gate<B, S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), rules: Arc::clone(&self.rules) }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, BoxError>> + Send>>;
+
+impl<B, S, R> Service<HttpRequest<R>> for Gate<B, S>
+where
+    B: Backend,
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError>,
+    S::Future: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: HttpRequest<R>) -> Self::Future {
+        let request = request.map(HttpBody::new);
+        let origin = match self.rules.origin(&request) {
+            Ok(origin) => origin,
+            Err(refusal) => return ready(refusal),
+        };
+        let answer: Answer = match (request.method(), request.uri().path()) {
+            (&Method::OPTIONS, _) if origin.is_some() => ready(plain(StatusCode::NO_CONTENT, "")),
+            (&Method::GET, "/health") => ready(self.rules.health()),
+            (&Method::GET, "/metrics") => ready(answer(StatusCode::OK, METRICS, self.rules.backend.metrics())),
+            (&Method::POST, "/tx") => {
+                let rules = Arc::clone(&self.rules);
+                Box::pin(async move { Ok(rules.submit(request).await) })
+            }
+            (_, "/") => Box::pin(self.inner.call(request)),
+            _ => ready(plain(StatusCode::NOT_FOUND, "JSON-RPC is at /\n")),
+        };
+        Box::pin(async move {
+            let mut response = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+                Ok(response) => response?,
+                Err(_) => plain(StatusCode::REQUEST_TIMEOUT, "the request took too long\n"),
+            };
+            if let Some(origin) = origin {
+                allow(&mut response, origin);
+            }
+            Ok(response)
+        })
+    }
+}
+
+impl<B: Backend> Rules<B> {
+    /// The origin to allow, if a page asks; the refusal, if it may not.
+    fn origin(&self, request: &HttpRequest) -> Result<Option<HeaderValue>, HttpResponse> {
+        let Some(origin) = request.headers().get(ORIGIN) else {
+            return Ok(None);
+        };
+        let text = origin.to_str().unwrap_or_default();
+        let is_own =
+            request.headers().get(HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| {
+                text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) == Some(host)
+            });
+        if is_own || self.origins.iter().any(|listed| listed == text) {
+            Ok(Some(origin.clone()))
+        } else {
+            Err(plain(StatusCode::FORBIDDEN, "this origin is not allowed\n"))
+        }
+    }
+
+    fn health(&self) -> HttpResponse {
+        let health = node::health(&*self.backend);
+        let status = if health.value.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &health)
+    }
+
+    async fn submit(&self, request: HttpRequest) -> HttpResponse {
+        if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != OCTETS) {
+            return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type: application/octet-stream is required\n");
+        }
+        let limit = usize::try_from(self.body_bytes_max).unwrap_or(usize::MAX);
+        let body = match Limited::new(request.into_body(), limit).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n");
+            }
+            Err(_) => return plain(StatusCode::BAD_REQUEST, "the body ended early\n"),
+        };
+        let transactions: Vec<Vec<u8>> = match cairn_types::decode(&body, limit) {
+            Ok(transactions) => transactions,
+            Err(error) => {
+                let error = CallError::parameter("body", format_args!("not a list of transactions: {error}"));
+                return json(StatusCode::BAD_REQUEST, &error.view());
+            }
+        };
+        let limit_ms = u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+        match tokio::time::timeout(CALL_TIMEOUT, tx::submit_all(&*self.backend, transactions)).await {
+            Ok(Ok(results)) => json(StatusCode::OK, &results),
+            Ok(Err(error)) => json(StatusCode::BAD_REQUEST, &error.view()),
+            Err(_) => json(StatusCode::SERVICE_UNAVAILABLE, &CallError::Timeout { limit_ms }.view()),
+        }
+    }
+}
+
+fn ready(response: HttpResponse) -> Answer {
+    Box::pin(std::future::ready(Ok(response)))
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: impl Into<HttpBody>) -> HttpResponse {
+    let mut response = HttpResponse::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> HttpResponse {
+    answer(status, TEXT, text)
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
+    match serde_json::to_string(value) {
+        Ok(text) => answer(status, JSON, text),
+        Err(error) => {
+            tracing::error!(%error, "an answer does not serialize");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "the node cannot answer\n")
+        }
+    }
+}
+
+/// Tells a browser that the page may read the answer.
+fn allow(response: &mut HttpResponse, origin: HeaderValue) {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(VARY, HeaderValue::from_static("origin"));
+}

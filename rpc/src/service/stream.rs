@@ -1,0 +1,80 @@
+//! `stream`: a device's gap-free sequences of attestations.
+
+use cairn_types::record::StreamRecord;
+use cairn_types::{AttestationRef, DeviceId, Height, StreamId, state_key};
+use jsonrpsee::core::async_trait;
+
+use super::state::{Records, read, tail};
+use super::{Service, cut, page_limit};
+use crate::api::StreamApiServer;
+use crate::backend::Backend;
+use crate::error::CallError;
+use crate::views::{At, AttestationView, Page, StreamView, Text, TextForm};
+
+#[async_trait]
+impl<B: Backend> StreamApiServer for Service<B> {
+    fn stream(&self, stream: Text<StreamId>, at: Option<Text<Height>>) -> Result<At<StreamView>, CallError> {
+        let view = self.view(at)?;
+        let record = Records(&view.state).stream(&stream.0)?;
+        Ok(At::new(view.header.height, StreamView::new(stream.0, record)))
+    }
+
+    fn streams(
+        &self,
+        device: Option<Text<DeviceId>>,
+        after: Option<Text<StreamId>>,
+        limit: Option<u32>,
+        at: Option<Text<Height>>,
+    ) -> Result<Page<StreamView>, CallError> {
+        let limit = page_limit(limit)?;
+        let view = self.view(at)?;
+        let records = Records(&view.state);
+        let items = match device {
+            Some(device) => {
+                records.device_exists(&device.0)?;
+                let after = after.map(|stream| state_key::device_stream(&device.0, &stream.0));
+                view.state
+                    .prefix_after(&state_key::device_streams(&device.0), after.as_deref())
+                    .take(limit + 1)
+                    .map(|(key, _)| {
+                        let id = StreamId::from_hash(tail(key)?);
+                        Ok(StreamView::new(id, records.stream(&id)?))
+                    })
+                    .collect::<Result<Vec<_>, CallError>>()?
+            }
+            None => {
+                let after = after.map(|stream| state_key::stream(&stream.0));
+                view.state
+                    .prefix_after(&state_key::streams(), after.as_deref())
+                    .take(limit + 1)
+                    .map(|(key, value)| Ok(StreamView::new(StreamId::from_hash(tail(key)?), read(value)?)))
+                    .collect::<Result<Vec<_>, CallError>>()?
+            }
+        };
+        let (items, next) = cut(items, limit, |stream| stream.id.0.to_text());
+        Ok(Page { height: Text(view.header.height), items, next })
+    }
+
+    fn range(
+        &self,
+        stream: Text<StreamId>,
+        from: Option<Text<u64>>,
+        limit: Option<u32>,
+    ) -> Result<Page<AttestationView>, CallError> {
+        let limit = page_limit(limit)?;
+        let view = self.view(None)?;
+        let StreamRecord { count, .. } = Records(&view.state).stream(&stream.0)?;
+        let from = from.map_or(0, |sequence| sequence.0).min(count);
+        let end = from.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX)).min(count);
+        let items = (from..end)
+            .map(|sequence| {
+                let place = AttestationRef { stream: stream.0, sequence };
+                let attestation = self.attestation_in(&place)?;
+                let missing = CallError::Internal { reason: "its index lacks an attestation that its state counts" };
+                Ok(attestation.ok_or(missing)?.view())
+            })
+            .collect::<Result<Vec<_>, CallError>>()?;
+        let next = (end < count).then(|| end.to_text());
+        Ok(Page { height: Text(view.header.height), items, next })
+    }
+}

@@ -1,0 +1,88 @@
+//! `tx`: transactions offered, waited for, found again.
+
+use std::time::Duration;
+
+use cairn_types::TransactionId;
+use jsonrpsee::core::async_trait;
+
+use super::Service;
+use super::locate::decode;
+use crate::api::TxApiServer;
+use crate::backend::{Backend, TransactionState, WaitOutcome};
+use crate::error::CallError;
+use crate::limits::{SUBMIT_TRANSACTIONS_MAX, WAIT_DEFAULT, WAIT_MAX};
+use crate::views::{
+    At, Hex, ReceiptView, SubmissionView, SubmissionsView, SubmittedView, Text, TransactionStateName,
+    TransactionStateView, TransactionView,
+};
+
+/// Offers transactions and words the results: for `tx_submitMany` and for `POST /tx`.
+pub(crate) async fn submit_all<B: Backend>(
+    backend: &B,
+    transactions: Vec<Vec<u8>>,
+) -> Result<Vec<SubmissionView>, CallError> {
+    if transactions.len() > SUBMIT_TRANSACTIONS_MAX {
+        let reason = format!("{} transactions, but at most {SUBMIT_TRANSACTIONS_MAX} fit", transactions.len());
+        return Err(CallError::parameter("transactions", reason));
+    }
+    let results = backend.submit(transactions).await;
+    let view = |result| match result {
+        Ok(id) => SubmissionView::Accepted(SubmittedView::pending(id)),
+        Err(rejection) => SubmissionView::Error(CallError::Rejected(rejection).view()),
+    };
+    Ok(results.into_iter().map(view).collect())
+}
+
+#[async_trait]
+impl<B: Backend> TxApiServer for Service<B> {
+    async fn submit(&self, transaction: Hex) -> Result<At<SubmittedView>, CallError> {
+        let result = self.backend.submit(vec![transaction.0]).await.pop();
+        let id = result.ok_or(CallError::Internal { reason: "its mempool gave no answer" })??;
+        Ok(At::new(self.latest(), SubmittedView::pending(id)))
+    }
+
+    async fn submit_many(&self, transactions: Vec<Hex>) -> Result<At<SubmissionsView>, CallError> {
+        let transactions = transactions.into_iter().map(|bytes| bytes.0).collect();
+        let results = submit_all(&*self.backend, transactions).await?;
+        Ok(At::new(self.latest(), SubmissionsView { results }))
+    }
+
+    fn transaction(&self, id: Text<TransactionId>) -> Result<At<TransactionStateView>, CallError> {
+        let view = match self.backend.transaction(&id.0)? {
+            TransactionState::Unknown => return Err(CallError::TransactionUnknown { id: id.0 }),
+            TransactionState::Pending(bytes) => TransactionStateView {
+                state: TransactionStateName::Pending,
+                receipt: None,
+                transaction: TransactionView::from(&decode(bytes)?),
+            },
+            TransactionState::Final(located) => {
+                let transaction = decode(located.bytes.clone())?;
+                TransactionStateView {
+                    state: TransactionStateName::Final,
+                    receipt: Some(ReceiptView::new(&transaction, &located)),
+                    transaction: TransactionView::from(&transaction),
+                }
+            }
+        };
+        Ok(At::new(self.latest(), view))
+    }
+
+    async fn wait(&self, id: Text<TransactionId>, timeout_ms: Option<u32>) -> Result<At<ReceiptView>, CallError> {
+        let timeout = timeout_ms.map_or(WAIT_DEFAULT, |ms| Duration::from_millis(ms.into()));
+        if timeout > WAIT_MAX {
+            let reason = format!("{} ms, but a wait takes at most {} ms", timeout.as_millis(), WAIT_MAX.as_millis());
+            return Err(CallError::parameter("timeoutMs", reason));
+        }
+        match self.backend.wait(id.0, timeout).await? {
+            WaitOutcome::Final(located) => {
+                let transaction = decode(located.bytes.clone())?;
+                Ok(At::new(self.latest(), ReceiptView::new(&transaction, &located)))
+            }
+            WaitOutcome::Rejected(rejection) => Err(rejection.into()),
+            WaitOutcome::TimedOut => {
+                let waited_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                Err(CallError::NotFinal { id: id.0, waited_ms })
+            }
+        }
+    }
+}

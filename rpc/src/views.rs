@@ -1,0 +1,51 @@
+//! What JSON shows: views of the ledger's types, and the conversions from them.
+//!
+//! Wire types never derive JSON; the types here do, and describe themselves as JSON Schema. The forms: 64-bit integers
+//! are decimal strings, hashes, keys and byte strings lowercase hexadecimal, names of fields camelCase. Each text has one
+//! spelling ([`Text`]), and what arrives in another is refused.
+//!
+//! Views know what things are, not where they are read. The invariant they keep: a view says nothing that its source
+//! does not say.
+
+mod text;
+mod envelope;
+mod zone;
+mod block;
+mod organization;
+mod device;
+mod grant;
+mod stream;
+mod transaction;
+mod call;
+mod audit;
+mod trace;
+mod proof;
+mod node;
+mod verdict;
+
+pub use audit::BundleView;
+pub use block::{
+    BlockView, CertificateSignatureView, CertificateView, FinalBlockView, GenesisView, HeaderAnswer, HeaderView,
+    TransactionLineView, ValidatorView, ValidatorsView,
+};
+pub use call::{CallView, InceptionView};
+pub use device::{DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, StatusName};
+pub use envelope::{At, BlockRefView, HistoryCursor, IntervalView, Page, PositionView};
+pub use grant::{ActionName, GrantCheckView, GrantFailureView, GrantView, GranteeView, WindowView};
+pub use node::{HealthView, NodeStateName, PeerView, StatusView, VersionView};
+pub use organization::{KeySetView, OrganizationView, RoleName};
+pub use proof::{StateProofView, TransactionProofView};
+pub(crate) use stream::AttestationPlace;
+pub use stream::{AttestationView, ClaimedTimeView, ContentFormName, ContentView, StreamView};
+pub use text::{AttestationSelector, Hex, OrganizationSelector, Text, TextForm};
+pub use trace::{TraceEdge, TraceFormat, TraceNode, TraceRelation, TraceView};
+pub use transaction::{
+    CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView, TransactionStateName,
+    TransactionStateView, TransactionView,
+};
+pub use verdict::{
+    AuthorityView, BlockPointView, BoundsView, ContentEvidenceView, DeviceStandingView, FinalityView, IntegrityView,
+    KeyStandingView, LaterView, OrganizationNameView, OwnerFact, ReasonView, SignerView, StatementView, StatusFact,
+    StreamStandingView, VerdictView, ZoneFact,
+};
+pub use zone::{PrincipalView, ScopeView, ZoneView};
