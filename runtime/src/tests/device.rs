@@ -74,7 +74,7 @@ fn after_a_rotation_the_new_key_speaks_and_the_old_one_is_silent() {
 #[test]
 fn a_thief_with_the_current_key_cannot_rotate_and_the_device_still_can() {
     let (mut world, meter, _) = World::with_meter();
-    let thief = Device::with(&[meter.keys[0].clone(), super::world::Device::called("thief").keys[0].clone()]);
+    let thief = Device::with(&[meter.keys[0].clone(), Device::called("thief").keys[0].clone()]);
     let Call::RotateDeviceKey(mut call) = rotate(&thief, 1) else { unreachable!("rotate makes a rotation") };
     call.device = meter.id;
     let thief = thief.in_epoch(1).posing_as(meter.principal());

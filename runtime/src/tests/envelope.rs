@@ -37,10 +37,10 @@ fn a_replay_is_refused_as_a_duplicate_until_it_expires_and_as_expired_after() {
     while world.height().get() <= last {
         assert_eq!(world.offer(transaction.clone()), Err(Rejection::Duplicate { id: transaction.id() }));
     }
-    let expected = Rejection::Expired { expires: Height::new(last), height: world.height() };
-    assert_eq!(world.offer(transaction.clone()), Err(expected));
     let key = state_key::remembered(Height::new(last), &transaction.id());
-    assert_eq!(world.state.get(&key), None, "what has expired is forgotten");
+    assert_eq!(world.state.get(&key), None, "the block of its last height forgets it");
+    let expected = Rejection::Expired { expires: Height::new(last), height: world.height() };
+    assert_eq!(world.offer(transaction), Err(expected));
 }
 
 #[test]
@@ -79,13 +79,29 @@ fn a_device_that_was_away_for_a_year_speaks_on_where_it_stopped() {
 }
 
 #[test]
-fn a_stream_call_may_name_an_expiry_and_is_then_bound_by_it() {
+fn a_stream_call_may_name_an_expiry_and_is_bound_by_it_but_its_place_is_what_is_remembered() {
     let (mut world, meter, grant) = World::with_meter();
-    let mut body = world.body(&meter.actor(), open("flow", grant));
-    body.expires = Some(world.height());
-    let transaction = world.sign(&[&meter.actor()], body);
+    world.idle(20);
+    let expiring = |world: &World, name: &str| {
+        let mut body = world.body(&meter.actor(), open(name, grant));
+        body.expires = Some(world.height());
+        world.sign(&[&meter.actor()], body)
+    };
+    let late = expiring(&world, "flow");
     world.idle(1);
-    assert!(matches!(world.offer(transaction), Err(Rejection::Expired { .. })));
+    assert!(matches!(world.offer(late), Err(Rejection::Expired { .. })));
+    let in_time = expiring(&world, "flow");
+    world.offer(in_time.clone()).expect("it is not late");
+    assert_eq!(world.state.prefix(&state_key::remembered_all()).count(), 0);
+    assert!(world.offer(in_time).is_err());
+}
+
+#[test]
+fn a_transaction_may_live_as_long_as_ids_are_remembered() {
+    let (mut world, meter, _) = World::with_meter();
+    let longest = world.height().get() - 1 + world.parameters.lifetime_max;
+    let transaction = expiring(&world, place(&meter, world.zone("south"), None), longest);
+    assert_eq!(world.offer(transaction.clone()), Ok(transaction.id()));
 }
 
 #[test]

@@ -276,3 +276,15 @@ fn a_grant_is_unknown_at_a_position_before_it() {
     let at_then = crate::apply(&world.state, world.context(), &world.scheme, &transaction(&world, grant), asked);
     assert_eq!(at_then, Err(Rejection::GrantUnknown { grant }));
 }
+
+#[test]
+fn who_owns_the_scope_revokes_a_grant_that_an_owner_before_gave() {
+    let (mut world, meter, _) = World::with_meter();
+    let (works, contractor) = (world.works.clone(), world.contractor.clone());
+    let yard = Scope::Zone(contractor.zone("yard"));
+    let grant = world.given(&contractor, give(Grantee::Device(meter.id), [Action::Attest], yard));
+    assert!(world.submit(&[&works], revoke(grant)).is_err());
+    world.overwrite_scope(grant, Scope::Device(meter.id));
+    let revocation = world.transaction(&[&works], revoke(grant));
+    assert!(crate::apply(&world.state, world.context(), &world.scheme, &revocation, world.now()).is_ok());
+}

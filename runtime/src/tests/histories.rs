@@ -15,7 +15,7 @@ use super::world::{Scheme, World};
 use crate::execute;
 
 /// Histories in one run: what fits into some ten seconds of an unoptimised build.
-const HISTORIES: u64 = 500;
+const HISTORIES: u64 = 300;
 /// Transactions that are proposed in one history.
 const TRANSACTIONS: usize = 200;
 

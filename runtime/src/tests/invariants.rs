@@ -1,6 +1,6 @@
 //! What holds of every state, and between every two states that follow each other (design.md, section 3).
 //!
-//! Nothing here asks the rules: keys are taken apart by the layout that [`state_key::Family`] documents, and every
+//! Nothing here asks the rules: keys are taken apart by the layout that [`Family`] documents, and every
 //! relation is restated in its own arithmetic.
 
 use std::collections::BTreeMap;
@@ -183,9 +183,8 @@ fn check_device(facts: &Facts, file: &DeviceFile) {
     check_contiguous(&file.statuses, registered);
     check_contiguous(&file.placements, registered);
 
-    let last = |open: Option<Position>| open.is_none();
-    assert!(last(file.owners.last().and_then(|i| i.to)), "there is an owner at every position");
-    assert!(last(file.placements.last().and_then(|i| i.to)), "a device is somewhere at every position");
+    assert!(file.owners.last().is_some_and(Interval::is_open), "there is an owner at every position");
+    assert!(file.placements.last().is_some_and(Interval::is_open), "a device is somewhere at every position");
     let status = file.statuses.last().expect("a device has a status");
     assert!(status.is_open(), "there is a status at every position");
     let final_since = status.value.is_final().then_some(status.from);

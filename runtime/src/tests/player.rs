@@ -342,7 +342,8 @@ impl<'a> Player<'a> {
         let above = parent.and_then(|parent| self.now().grant(&parent)).map(|(_, _, terms)| terms);
         let scope = above.filter(|_| self.careful()).map_or(scope, |above| above.scope.clone());
         let all: Actions = Action::ALL.into_iter().collect();
-        let mut actions = self.actions(above.map_or(all, |above| above.actions));
+        let most = above.filter(|_| self.careful()).map_or(all, |above| above.actions);
+        let mut actions = self.actions(most);
         let mut depth = if self.careful() {
             let most = above.map_or(7, |above| above.depth.saturating_sub(1));
             most.saturating_sub(self.random.below(3) as u8)

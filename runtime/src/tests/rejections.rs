@@ -214,6 +214,12 @@ const CASES: &[Case] = &[
         let ghost = s.works.posing_as(principal);
         s.world.transaction(&[&ghost], s.move_south())
     }),
+    ("OrganizationUnknown", "a device for an organization that does not exist", |s| {
+        let mut call = register(&Device::called("valve"), &s.works, s.world.zone("north"));
+        let Call::RegisterDevice(register) = &mut call else { unreachable!("register makes a registration") };
+        register.owner = nobody();
+        s.by_works(call)
+    }),
     ("OrganizationUnknown", "a grant to an organization that does not exist", |s| {
         s.grant(|terms| terms.grantee = Grantee::Organization(nobody()))
     }),
@@ -314,8 +320,7 @@ const CASES: &[Case] = &[
         s.attest(|_| ())
     }),
     ("GrantNotHeld", "a device uses another's grant", |s| {
-        let mut terms = give(Grantee::Device(s.meter.id), [Action::Attest], s.world.over_zone("north"));
-        terms.depth = 0;
+        let terms = give(Grantee::Device(s.meter.id), [Action::Attest], s.world.over_zone("north"));
         let works = s.works.clone();
         let grant = s.world.given(&works, terms);
         let valve = s.world.registered("valve", "north");
@@ -341,7 +346,7 @@ const CASES: &[Case] = &[
         let contractor = s.contractor.clone();
         let own = Scope::Zone(contractor.zone("yard"));
         let grant = s.world.given(&contractor, give(Grantee::Device(s.meter.id), [Action::Attest], own));
-        forge_scope(&mut s.world, grant, Scope::Device(s.meter.id));
+        s.world.overwrite_scope(grant, Scope::Device(s.meter.id));
         s.attest(|attest| attest.authority = grant)
     }),
     ("Unauthorized", "a stranger moves a device", |s| s.by_contractor(s.move_south())),
@@ -365,13 +370,13 @@ const CASES: &[Case] = &[
         // No call closes or freezes a stream yet, so the record is written by hand.
         let mut record = state::stream(&s.world.state, &s.flow).expect("the stream is open");
         record.closed = Some(record.head_position);
-        overwrite(&mut s.world, state_key::stream(&s.flow), &record);
+        s.world.overwrite(state_key::stream(&s.flow), &record);
         s.attest(|_| ())
     }),
     ("StreamEnded", "an attestation in a stream that forked", |s| {
         let mut record = state::stream(&s.world.state, &s.flow).expect("the stream is open");
         record.forked_at = Some(0);
-        overwrite(&mut s.world, state_key::stream(&s.flow), &record);
+        s.world.overwrite(state_key::stream(&s.flow), &record);
         s.attest(|_| ())
     }),
     ("SequenceNotNext", "an attestation that leaves one out", |s| s.attest(|attest| attest.sequence = 1)),
@@ -392,18 +397,6 @@ const CASES: &[Case] = &[
         s.attest(|attest| attest.derived_from = vec![other])
     }),
 ];
-
-fn overwrite<T: borsh::BorshSerialize>(world: &mut World, key: Vec<u8>, value: &T) {
-    world.state = world.state.apply(&crate::Changes::from([(key, Some(cairn_types::encode(value)))]));
-}
-
-/// No call leads here until devices can be sold: whoever gives a grant without a parent owns its scope, and stays its
-/// owner. So the grant is changed by hand.
-fn forge_scope(world: &mut World, grant: GrantId, scope: Scope) {
-    let mut interval = state::grant(&world.state, &grant).expect("the grant was given");
-    interval.value.scope = scope;
-    overwrite(world, state_key::grant(&grant), &interval);
-}
 
 #[test]
 fn each_rule_refuses_by_its_name_and_what_is_refused_changes_nothing() {

@@ -121,7 +121,7 @@ impl World {
         cairn_types::Scope::Zone(self.zone(path))
     }
 
-    /// What the first of `signers` would say now, in a good envelope.
+    /// What `signer` would say now, in a good envelope.
     pub(super) fn body(&self, signer: &Actor, call: Call) -> Body {
         let last = self.height().previous().expect("block 0 is there");
         let expires = (!call.is_stream_call()).then(|| Height::new(last.get() + 10));
@@ -200,6 +200,19 @@ impl World {
     pub(super) fn opened(&mut self, device: &Device, name: &str, grant: GrantId) -> StreamId {
         self.submit(&[&device.actor()], open(name, grant)).expect("the device may open a stream");
         device.stream(name)
+    }
+
+    /// Changes a record by hand, where no call leads to yet.
+    pub(super) fn overwrite<T: borsh::BorshSerialize>(&mut self, key: Vec<u8>, value: &T) {
+        self.state = self.state.apply(&Changes::from([(key, Some(cairn_types::encode(value)))]));
+    }
+
+    /// Lets a grant be over something else. As long as devices cannot be sold, whoever gives a grant without a parent owns
+    /// its scope and stays its owner, so only a hand leads to a grant over what another owns.
+    pub(super) fn overwrite_scope(&mut self, grant: GrantId, scope: cairn_types::Scope) {
+        let mut interval = state::grant(&self.state, &grant).expect("the grant was given");
+        interval.value.scope = scope;
+        self.overwrite(state_key::grant(&grant), &interval);
     }
 
     /// The next attestation of `stream`, with content of this text.
