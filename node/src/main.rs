@@ -1,1 +1,30 @@
-fn main() {}
+//! The program: a node, and the command line that speaks to one.
+//!
+//! It knows everybody, and nobody knows it. [`run`] opens and wires a node; [`driver`] is its heart; [`cli`] is what a
+//! person types. Private keys live here and nowhere else.
+
+mod backend;
+mod chain;
+mod cli;
+mod clock;
+mod config;
+mod driver;
+mod evidence;
+mod frame;
+mod ingest;
+mod keys;
+mod ledger;
+mod mempool;
+mod metrics;
+mod run;
+mod serve;
+mod shared;
+mod signature_cache;
+mod signer;
+mod verify;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

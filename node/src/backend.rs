@@ -1,0 +1,345 @@
+//! What JSON-RPC asks of this node, answered from [`Chain`] and the mempool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_network::NetworkHandle;
+use cairn_proofs::bundle::{Bundle, Parts, PastBlock, TransactionInclusion};
+use cairn_rpc::Backend;
+use cairn_rpc::backend::{
+    FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
+};
+use cairn_types::{
+    AttestationRef, Block, Call, Certificate, ChainId, ContentHash, Height, Position, Rejection, SignedTransaction,
+    TransactionId, ValidatorIndex,
+};
+use cairn_types::limits::TRANSACTION_BYTES_MAX;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::chain::{self, Chain, Outcome, Snapshot};
+use crate::mempool::{Mempool, SubmitError};
+use crate::shared::{Activity, Shared};
+use crate::verify::verify_ahead;
+
+/// Final blocks that a subscriber may lag behind.
+const SUBSCRIPTION_BLOCKS: usize = 256;
+
+/// See the module.
+pub(crate) struct NodeBackend {
+    chain: Arc<Chain>,
+    mempool: Arc<Mempool>,
+    shared: Arc<Shared>,
+    network: NetworkHandle,
+    accepted: mpsc::Sender<Arc<SignedTransaction>>,
+    genesis_text: String,
+    key: Option<[u8; 32]>,
+    blocks: broadcast::Sender<FinalBlock>,
+}
+
+impl NodeBackend {
+    pub(crate) fn new(
+        chain: Arc<Chain>,
+        mempool: Arc<Mempool>,
+        shared: Arc<Shared>,
+        network: NetworkHandle,
+        accepted: mpsc::Sender<Arc<SignedTransaction>>,
+        genesis_text: String,
+        key: Option<[u8; 32]>,
+    ) -> Arc<Self> {
+        let blocks = broadcast::channel(SUBSCRIPTION_BLOCKS).0;
+        tokio::spawn(forward(chain.subscribe(), blocks.clone()));
+        Arc::new(Self { chain, mempool, shared, network, accepted, genesis_text, key, blocks })
+    }
+
+    fn located(&self, position: Position) -> Result<Option<Located>, ReadError> {
+        let Some((mut block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
+        let index = usize::try_from(position.index).unwrap_or(usize::MAX);
+        if index >= block.transactions.len() {
+            return Ok(None);
+        }
+        let bytes = block.transactions.swap_remove(index);
+        let (block, time_ms) = (block.header.hash(), block.header.time_ms);
+        Ok(Some(Located { position, bytes, block, time_ms }))
+    }
+
+    fn final_transaction(&self, id: &TransactionId) -> Result<Option<Located>, ReadError> {
+        match self.chain.position(id).map_err(storage)? {
+            Some(position) => self.located(position),
+            None => Ok(None),
+        }
+    }
+
+    /// The block at `height`, proven to be in the checkpoint's history.
+    fn past_block(&self, height: Height, checkpoint: Height) -> Result<Option<(Block, PastBlock)>, ReadError> {
+        let Some((block, _)) = self.chain.block(height).map_err(storage)? else { return Ok(None) };
+        let history = self.chain.history_proof(height, checkpoint).map_err(storage)?;
+        let header = block.header.clone();
+        Ok(Some((block, PastBlock { header, history })))
+    }
+
+    fn assemble(&self, position: Position) -> Result<Option<Bundle>, ReadError> {
+        let tip = self.chain.tip();
+        let Some(certificate) = tip.certificate.clone() else { return Ok(None) };
+        let checkpoint = tip.header.height;
+        let (block, past) = if position.height == checkpoint {
+            let Some((block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
+            (block, None)
+        } else {
+            match self.past_block(position.height, checkpoint)? {
+                Some((block, past)) => (block, Some(past)),
+                None => return Ok(None),
+            }
+        };
+        let index = usize::try_from(position.index).unwrap_or(usize::MAX);
+        let Some(bytes) = block.transactions.get(index) else { return Ok(None) };
+        let transaction = SignedTransaction::from_bytes(bytes.clone())
+            .map_err(|error| ReadError::Storage { reason: error.to_string() })?;
+        if !matches!(transaction.body().call, Call::Attest(_)) {
+            return Ok(None);
+        }
+        let not_before = match transaction.body().not_before.height {
+            Height::GENESIS => None,
+            height => self.past_block(height, checkpoint)?.map(|(_, past)| past),
+        };
+        let proof = Chain::transaction_proof(&block, position.index).map_err(storage)?;
+        let count = u32::try_from(block.transactions.len()).unwrap_or(u32::MAX);
+        let parts = Parts {
+            genesis: self.chain.genesis.block.header.clone(),
+            validators: self.chain.genesis.validators.clone(),
+            changes: Vec::new(),
+            checkpoint: tip.header.clone(),
+            certificate,
+            block: past,
+            not_before,
+            anchor: None,
+            transaction,
+            inclusion: TransactionInclusion { count, proof },
+        };
+        match Bundle::assemble(&tip.state, parts) {
+            Ok(bundle) => Ok(Some(bundle)),
+            Err(error) => Err(ReadError::TooLarge { reason: error.to_string() }),
+        }
+    }
+
+    async fn submit_all(&self, transactions: Vec<Vec<u8>>) -> Vec<Result<TransactionId, Rejection>> {
+        let mempool = Arc::clone(&self.mempool);
+        let judged = tokio::task::spawn_blocking(move || judge(&mempool, transactions)).await;
+        let judged = judged.expect("judging does not panic, whatever it is given");
+        let mut answers = Vec::with_capacity(judged.len());
+        for outcome in judged {
+            let answer = match outcome {
+                Ok(transaction) => {
+                    let id = transaction.id();
+                    self.shared.metrics.submitted.inc();
+                    // Only a driver that has ended does not listen, and then the node ends too.
+                    let _ = self.accepted.send(transaction).await;
+                    Ok(id)
+                }
+                Err(rejection) => {
+                    self.shared.metrics.rejected.inc();
+                    Err(rejection)
+                }
+            };
+            answers.push(answer);
+        }
+        answers
+    }
+
+    async fn wait_for(&self, id: TransactionId, timeout: Duration) -> Result<WaitOutcome, ReadError> {
+        let Some(receiver) = self.chain.wait(id) else {
+            return Ok(WaitOutcome::TimedOut);
+        };
+        // It may have become final before we listened.
+        if let Some(located) = self.final_transaction(&id)? {
+            return Ok(WaitOutcome::Final(located));
+        }
+        match tokio::time::timeout(timeout, receiver).await {
+            Ok(Ok(Outcome::Final(position))) => match self.located(position)? {
+                Some(located) => Ok(WaitOutcome::Final(located)),
+                None => Err(ReadError::Storage { reason: format!("there is no transaction at {position}") }),
+            },
+            Ok(Ok(Outcome::Rejected(rejection))) => Ok(WaitOutcome::Rejected(rejection)),
+            Ok(Err(_)) | Err(_) => Ok(WaitOutcome::TimedOut),
+        }
+    }
+}
+
+/// Decodes, verifies on all cores, and offers to the mempool in order.
+fn judge(mempool: &Mempool, encoded: Vec<Vec<u8>>) -> Vec<Result<Arc<SignedTransaction>, Rejection>> {
+    let decoded: Vec<Result<Arc<SignedTransaction>, Rejection>> = encoded.into_iter().map(decode).collect();
+    let good: Vec<Arc<SignedTransaction>> = decoded.iter().filter_map(|d| d.as_ref().ok()).cloned().collect();
+    verify_ahead(mempool, &good);
+    let add = |transaction: Arc<SignedTransaction>| match mempool.add(Arc::clone(&transaction)) {
+        Ok(_) => Ok(transaction),
+        Err(SubmitError::Rejected(rejection)) => Err(rejection),
+        Err(SubmitError::Unreadable(error)) => {
+            tracing::error!(%error, "a transaction could not be judged");
+            Err(Rejection::Busy { reason: "it cannot read its own ledger; ask another node" })
+        }
+    };
+    decoded.into_iter().map(|decoded| decoded.and_then(add)).collect()
+}
+
+fn decode(bytes: Vec<u8>) -> Result<Arc<SignedTransaction>, Rejection> {
+    let length = bytes.len();
+    if length > TRANSACTION_BYTES_MAX {
+        return Err(Rejection::Oversized { length, max: TRANSACTION_BYTES_MAX });
+    }
+    let decoded = SignedTransaction::from_bytes(bytes);
+    decoded.map(Arc::new).map_err(|error| Rejection::Malformed { reason: error.to_string() })
+}
+
+fn storage(error: chain::ReadError) -> ReadError {
+    tracing::error!(%error, "reading the ledger failed");
+    ReadError::Storage { reason: error.to_string() }
+}
+
+/// Tells subscribers of every block, in the interface's words, for as long as the chain lives.
+async fn forward(mut snapshots: broadcast::Receiver<Arc<Snapshot>>, blocks: broadcast::Sender<FinalBlock>) {
+    loop {
+        match snapshots.recv().await {
+            Ok(snapshot) => {
+                let Snapshot { header, hash, transactions, .. } = snapshot.as_ref();
+                // Nobody need be subscribed.
+                let _ = blocks.send(FinalBlock { header: header.clone(), hash: *hash, transactions: *transactions });
+            }
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+impl Backend for NodeBackend {
+    fn chain(&self) -> ChainId {
+        self.chain.id
+    }
+
+    fn genesis(&self) -> GenesisInfo {
+        GenesisInfo {
+            text: self.genesis_text.clone(),
+            header: self.chain.genesis.block.header.clone(),
+            validators: Arc::new(self.chain.genesis.validators.clone()),
+        }
+    }
+
+    fn view(&self, at: Option<Height>) -> Result<Arc<View>, ReadError> {
+        let tip = self.chain.tip();
+        let snapshot = match at {
+            None => tip,
+            Some(height) if height > tip.header.height => {
+                return Err(ReadError::HeightUnknown { height, latest: tip.header.height });
+            }
+            Some(height) => self
+                .chain
+                .snapshot(height)
+                .ok_or_else(|| ReadError::HeightPruned { height, oldest: self.chain.oldest_snapshot() })?,
+        };
+        Ok(Arc::new(View {
+            header: snapshot.header.clone(),
+            hash: snapshot.hash,
+            certificate: snapshot.certificate.clone(),
+            state: snapshot.state.clone(),
+            validators: Arc::clone(&snapshot.validators),
+        }))
+    }
+
+    fn status(&self) -> NodeStatus {
+        let tip = self.chain.tip();
+        let (pending, pending_bytes) = self.mempool.size();
+        let peers = self.network.peers().len();
+        NodeStatus {
+            chain: self.chain.id,
+            height: tip.header.height,
+            hash: tip.hash,
+            time_ms: tip.header.time_ms,
+            oldest_state: self.chain.oldest_snapshot(),
+            state: match self.shared.activity() {
+                Activity::Starting | Activity::Waiting => NodeState::Starting,
+                Activity::Syncing => NodeState::Syncing,
+                Activity::Following => NodeState::Following,
+                Activity::Validating => NodeState::Validating,
+            },
+            validator: self.key.and_then(|key| tip.validators.index_of(&key)),
+            peers: u32::try_from(peers).unwrap_or(u32::MAX),
+            pending: u32::try_from(pending).unwrap_or(u32::MAX),
+            pending_bytes: u64::try_from(pending_bytes).unwrap_or(u64::MAX),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        let validators = Arc::clone(&self.chain.tip().validators);
+        let info = |peer: cairn_network::PeerStatus| PeerInfo {
+            peer: *peer.key.as_bytes(),
+            address: peer.address,
+            validator: validators.index_of_peer(peer.key.as_bytes()) as Option<ValidatorIndex>,
+            height: None,
+        };
+        self.network.peers().into_iter().map(info).collect()
+    }
+
+    fn metrics(&self) -> String {
+        let metrics = &self.shared.metrics;
+        metrics.mempool.set(u64::try_from(self.mempool.size().0).unwrap_or(u64::MAX));
+        metrics.peers.set(u64::try_from(self.network.peers().len()).unwrap_or(u64::MAX));
+        metrics.text()
+    }
+
+    fn block(&self, height: Height) -> Result<Option<(Block, Option<Certificate>)>, ReadError> {
+        if height > self.chain.tip().header.height {
+            return Ok(None);
+        }
+        self.chain.block(height).map_err(storage)
+    }
+
+    fn transaction(&self, id: &TransactionId) -> Result<TransactionState, ReadError> {
+        if let Some(located) = self.final_transaction(id)? {
+            return Ok(TransactionState::Final(located));
+        }
+        let pending = self.mempool.get(id).map(|transaction| TransactionState::Pending(transaction.bytes().to_vec()));
+        Ok(pending.unwrap_or(TransactionState::Unknown))
+    }
+
+    fn transaction_at(&self, position: Position) -> Result<Option<Located>, ReadError> {
+        if position.height > self.chain.tip().header.height {
+            return Ok(None);
+        }
+        self.located(position)
+    }
+
+    fn attestation(&self, place: &AttestationRef) -> Result<Option<Position>, ReadError> {
+        self.chain.attestation(&place.stream, place.sequence).map_err(storage)
+    }
+
+    fn attestations_of(
+        &self,
+        content: &ContentHash,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Position>, ReadError> {
+        self.chain.attestations_of(content, after, limit).map_err(storage)
+    }
+
+    fn bundle(&self, attestation: Position) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.assemble(attestation)?.map(|bundle| bundle.encode()))
+    }
+
+    fn submit(
+        &self,
+        transactions: Vec<Vec<u8>>,
+    ) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send {
+        self.submit_all(transactions)
+    }
+
+    fn wait(
+        &self,
+        id: TransactionId,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<WaitOutcome, ReadError>> + Send {
+        self.wait_for(id, timeout)
+    }
+
+    fn blocks(&self) -> broadcast::Receiver<FinalBlock> {
+        self.blocks.subscribe()
+    }
+}

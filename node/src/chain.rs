@@ -1,0 +1,321 @@
+//! The ledger as this node has it, for reading: final blocks, and the state at the newest heights.
+//!
+//! Everybody who reads, JSON-RPC, catch-up and the driver itself, reads here; only [`crate::ledger`] writes. A
+//! [`Snapshot`] is immutable and is of one height, so an answer is of one moment. The last [`SNAPSHOTS`] heights are kept;
+//! older blocks are read from the block log, older states are not kept at all.
+//!
+//! What is not final does not stand here.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use cairn_genesis::GenesisBlock;
+use cairn_proofs::accumulator::{self, Frontier, InclusionProof};
+use cairn_proofs::tree::StateTree;
+use cairn_runtime::History;
+use cairn_storage::{BlockLogReader, Index, Keyspace, StorageError};
+use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
+use cairn_types::{
+    Block, BlockHash, Certificate, ChainId, ContentHash, DecodeError, Hash, Header, Height, Parameters, Position,
+    Rejection, StreamId, TransactionId, ValidatorSet, codec,
+};
+use tokio::sync::{broadcast, oneshot};
+
+/// How many of the newest states are kept: at a block a second, four minutes in which a reader can page through a list of
+/// one height. Each costs what its block changed, about 1 kB a changed key.
+pub(crate) const SNAPSHOTS: usize = 256;
+
+/// How many of the newest block hashes are kept in memory: transactions name recent blocks, so most look-ups end here.
+const RECENT_HASHES: usize = 4_096;
+
+/// How many final blocks a slow subscriber may lag behind before it is told that it missed some.
+const SUBSCRIPTION_BLOCKS: usize = 256;
+
+/// Most transactions whose outcome is waited for at once: more waits than connections and batch items allow.
+pub(crate) const WAITERS_MAX: usize = 32_768;
+
+/// The ledger at one final height.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) header: Header,
+    pub(crate) hash: BlockHash,
+    /// None for the genesis, which needs none.
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) state: StateTree,
+    /// Who decides the next block.
+    pub(crate) validators: Arc<ValidatorSet>,
+    /// The hashes of all blocks up to this one.
+    pub(crate) history: Frontier,
+    pub(crate) parameters: Arc<Parameters>,
+    /// How many transactions the block holds.
+    pub(crate) transactions: u32,
+}
+
+/// Why something final cannot be read. This node's disk is to blame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("the stored {what} does not decode: {source}")]
+    Decode { what: &'static str, source: DecodeError },
+    #[error("the index has no {what}, which it should have; stop the node, delete its index directory and start it again")]
+    IndexHole { what: String },
+}
+
+/// How a transaction ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Final(Position),
+    Rejected(Rejection),
+}
+
+/// Everything that is final, to read.
+pub(crate) struct Chain {
+    pub(crate) id: ChainId,
+    pub(crate) genesis: GenesisBlock,
+    pub(crate) log: BlockLogReader,
+    pub(crate) index: Arc<dyn Index>,
+    snapshots: RwLock<VecDeque<Arc<Snapshot>>>,
+    recent_hashes: RwLock<RecentHashes>,
+    waiters: Mutex<HashMap<TransactionId, Vec<oneshot::Sender<Outcome>>>>,
+    blocks: broadcast::Sender<Arc<Snapshot>>,
+}
+
+#[derive(Default)]
+struct RecentHashes {
+    first: u64,
+    hashes: VecDeque<BlockHash>,
+}
+
+impl Chain {
+    pub(crate) fn new(genesis: GenesisBlock, log: BlockLogReader, index: Arc<dyn Index>, tip: Arc<Snapshot>) -> Self {
+        let recent = RecentHashes { first: tip.header.height.get(), hashes: VecDeque::from([tip.hash]) };
+        Self {
+            id: genesis.chain,
+            genesis,
+            log,
+            index,
+            snapshots: RwLock::new(VecDeque::from([tip])),
+            recent_hashes: RwLock::new(recent),
+            waiters: Mutex::new(HashMap::new()),
+            blocks: broadcast::channel(SUBSCRIPTION_BLOCKS).0,
+        }
+    }
+
+    /// The newest final height.
+    pub(crate) fn tip(&self) -> Arc<Snapshot> {
+        let snapshots = self.snapshots.read().unwrap_or_else(PoisonError::into_inner);
+        snapshots.back().cloned().expect("the tip exists: the genesis was put there at open")
+    }
+
+    /// The state at `height`, if it is among those that are kept.
+    pub(crate) fn snapshot(&self, height: Height) -> Option<Arc<Snapshot>> {
+        let snapshots = self.snapshots.read().unwrap_or_else(PoisonError::into_inner);
+        let first = snapshots.front()?.header.height.get();
+        let offset = usize::try_from(height.get().checked_sub(first)?).ok()?;
+        snapshots.get(offset).cloned()
+    }
+
+    /// The oldest height whose state is kept.
+    pub(crate) fn oldest_snapshot(&self) -> Height {
+        let snapshots = self.snapshots.read().unwrap_or_else(PoisonError::into_inner);
+        snapshots.front().map_or(Height::GENESIS, |snapshot| snapshot.header.height)
+    }
+
+    /// Makes a block that is on disk visible: to readers, to those who wait for its transactions, to subscribers.
+    pub(crate) fn publish(&self, snapshot: Arc<Snapshot>, transactions: &[TransactionId]) {
+        {
+            let mut recent = self.recent_hashes.write().unwrap_or_else(PoisonError::into_inner);
+            recent.hashes.push_back(snapshot.hash);
+            if recent.hashes.len() > RECENT_HASHES {
+                recent.hashes.pop_front();
+                recent.first += 1;
+            }
+        }
+        {
+            let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
+            snapshots.push_back(Arc::clone(&snapshot));
+            if snapshots.len() > SNAPSHOTS {
+                snapshots.pop_front();
+            }
+        }
+        let height = snapshot.header.height;
+        for (index, id) in (0..).zip(transactions) {
+            self.settle(id, &Outcome::Final(Position { height, index }));
+        }
+        // Nobody need be subscribed.
+        let _ = self.blocks.send(snapshot);
+    }
+
+    /// Tells those who wait for a transaction how it ended.
+    pub(crate) fn settle(&self, id: &TransactionId, outcome: &Outcome) {
+        let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        for waiter in waiting.into_iter().flatten() {
+            // Whoever waited may have gone.
+            let _ = waiter.send(outcome.clone());
+        }
+    }
+
+    /// Waits for a transaction's end; `None` if too many wait already. Ask [`Chain::position`] after this, or an end in
+    /// between is missed.
+    pub(crate) fn wait(&self, id: TransactionId) -> Option<oneshot::Receiver<Outcome>> {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiters.len() >= WAITERS_MAX {
+            waiters.retain(|_, senders| {
+                senders.retain(|sender| !sender.is_closed());
+                !senders.is_empty()
+            });
+            if waiters.len() >= WAITERS_MAX {
+                return None;
+            }
+        }
+        let (sender, receiver) = oneshot::channel();
+        let senders = waiters.entry(id).or_default();
+        senders.retain(|sender| !sender.is_closed());
+        senders.push(sender);
+        Some(receiver)
+    }
+
+    /// Every block that becomes final from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Snapshot>> {
+        self.blocks.subscribe()
+    }
+
+    /// The hash of the final block at `height`.
+    pub(crate) fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, ReadError> {
+        if height == Height::GENESIS {
+            return Ok(Some(self.id.genesis_hash()));
+        }
+        {
+            let recent = self.recent_hashes.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(offset) = height.get().checked_sub(recent.first) {
+                return Ok(usize::try_from(offset).ok().and_then(|offset| recent.hashes.get(offset)).copied());
+            }
+        }
+        let stored = self.index.get(Keyspace::History, &block_hash_key(height))?;
+        Ok(stored.and_then(|bytes| hash_of(&bytes)).map(BlockHash::from_hash))
+    }
+
+    /// The final block at `height` with its certificate; the genesis has none.
+    pub(crate) fn block(&self, height: Height) -> Result<Option<(Block, Option<Certificate>)>, ReadError> {
+        if height == Height::GENESIS {
+            return Ok(Some((self.genesis.block.clone(), None)));
+        }
+        let Some(record) = self.log.read(height)? else { return Ok(None) };
+        let block = Block::from_bytes(&record.block).map_err(|source| ReadError::Decode { what: "block", source })?;
+        let certificate = codec::decode(&record.certificate, CERTIFICATE_BYTES_MAX)
+            .map_err(|source| ReadError::Decode { what: "certificate", source })?;
+        Ok(Some((block, Some(certificate))))
+    }
+
+    /// Where a transaction stands.
+    pub(crate) fn position(&self, id: &TransactionId) -> Result<Option<Position>, ReadError> {
+        self.stored_position(Keyspace::Transactions, id.as_bytes())
+    }
+
+    /// Where an attestation stands.
+    pub(crate) fn attestation(&self, stream: &StreamId, sequence: u64) -> Result<Option<Position>, ReadError> {
+        self.stored_position(Keyspace::Attestations, &attestation_key(stream, sequence))
+    }
+
+    fn stored_position(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Position>, ReadError> {
+        let Some(bytes) = self.index.get(keyspace, key)? else { return Ok(None) };
+        codec::decode(&bytes, 12).map(Some).map_err(|source| ReadError::Decode { what: "position", source })
+    }
+
+    /// Where content with this hash was attested, ascending, behind `after`.
+    pub(crate) fn attestations_of(
+        &self,
+        content: &ContentHash,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Position>, ReadError> {
+        let start_after = after.map(|position| content_key(content, position));
+        let entries = self.index.range(Keyspace::Contents, content.as_bytes(), start_after.as_deref(), limit)?;
+        let position = |(key, _): &(Vec<u8>, Vec<u8>)| {
+            let height = u64::from_be_bytes(key.get(32..40)?.try_into().ok()?);
+            let index = u32::from_be_bytes(key.get(40..44)?.try_into().ok()?);
+            Some(Position { height: Height::new(height), index })
+        };
+        let positions: Option<Vec<Position>> = entries.iter().map(position).collect();
+        positions.ok_or_else(|| ReadError::IndexHole { what: "well-formed content entry".to_owned() })
+    }
+
+    /// Proves that the block at `height` is in the history of the block at `at`.
+    pub(crate) fn history_proof(&self, height: Height, at: Height) -> Result<InclusionProof, ReadError> {
+        let failed = RefCell::new(None);
+        let lookup = |level: u8, index: u64| match self.index.get(Keyspace::History, &history_node_key(level, index)) {
+            Ok(bytes) => bytes.and_then(|bytes| hash_of(&bytes)),
+            Err(error) => {
+                *failed.borrow_mut() = Some(error);
+                None
+            }
+        };
+        let proof = InclusionProof::prove(height.get(), at.get(), lookup);
+        if let Some(error) = failed.into_inner() {
+            return Err(error.into());
+        }
+        proof.map_err(|error| ReadError::IndexHole { what: format!("history of block {height}: {error}") })
+    }
+
+    /// Proves that transaction `index` stands in `block`.
+    pub(crate) fn transaction_proof(block: &Block, index: u32) -> Result<InclusionProof, ReadError> {
+        let leaves: Vec<Hash> =
+            block.transactions.iter().map(|bytes| cairn_types::transaction::leaf_of(bytes)).collect();
+        accumulator::prove_in(&leaves, u64::from(index))
+            .map_err(|error| ReadError::IndexHole { what: format!("transaction {index}: {error}") })
+    }
+}
+
+/// What the rules may ask about earlier blocks, and what went wrong when they asked. After a failed look-up the result of
+/// the rules is worthless and must be thrown away: see [`RulesHistory::finish`].
+pub(crate) struct RulesHistory<'a> {
+    chain: &'a Chain,
+    failed: RefCell<Option<ReadError>>,
+}
+
+impl<'a> RulesHistory<'a> {
+    pub(crate) const fn new(chain: &'a Chain) -> Self {
+        Self { chain, failed: RefCell::new(None) }
+    }
+
+    /// # Errors
+    /// The first look-up that failed.
+    pub(crate) fn finish(self) -> Result<(), ReadError> {
+        self.failed.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+impl History for RulesHistory<'_> {
+    fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        self.chain.hash_at(height).unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            None
+        })
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> Option<Hash> {
+    bytes.try_into().ok().map(Hash::from_bytes)
+}
+
+/// Key of a block's hash; levels of history nodes are below 64, so the first byte tells them apart.
+pub(crate) fn block_hash_key(height: Height) -> Vec<u8> {
+    history_node_key(0xff, height.get())
+}
+
+/// Key of a node of the history accumulator.
+pub(crate) fn history_node_key(level: u8, index: u64) -> Vec<u8> {
+    [&[level][..], &index.to_be_bytes()].concat()
+}
+
+/// Key of an attestation by its place.
+pub(crate) fn attestation_key(stream: &StreamId, sequence: u64) -> Vec<u8> {
+    [&stream.as_bytes()[..], &sequence.to_be_bytes()].concat()
+}
+
+/// Key of an attestation by its content: big-endian, so that keys ascend as positions do.
+pub(crate) fn content_key(content: &ContentHash, position: Position) -> Vec<u8> {
+    [&content.as_bytes()[..], &position.height.get().to_be_bytes(), &position.index.to_be_bytes()].concat()
+}

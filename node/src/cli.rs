@@ -1,0 +1,44 @@
+//! The command line: what a person, or a script, types.
+//!
+//! Each command is a file. Commands that ask a node take `--rpc`; commands that sign take key files, which never leave
+//! this machine; every command takes `--json`. Results go to standard output, everything else to standard error.
+//!
+//! Exit status: 0 if what was asked for holds, 1 if it does not or failed, 2 if the command line itself is wrong.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod node;
+mod testnet;
+
+/// Cairn: a ledger of device identities, authorizations and data attestations.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node.
+    Node(node::NodeCommand),
+    /// Make the files of a local network.
+    Testnet(testnet::TestnetCommand),
+}
+
+/// Runs what was typed.
+pub(crate) fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Node(command) => node::run(command),
+        Command::Testnet(command) => testnet::run(command),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cairn: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! The one task that drives agreement: it owns the machine, the logs and the writing end of the ledger.
+//!
+//! ```text
+//!   network ── frames ──┐                       ┌──► network: frames, batches
+//!   mempool ── wake ────┤                       │
+//!   catch-up ─ answers ─┼──► Driver ── step ──► Machine ── effects ──► Driver::perform (agree.rs)
+//!   timers, heartbeat ──┘                       └──► write-ahead log, sign state, block log
+//! ```
+//!
+//! It runs on a thread of its own, because it waits for the disk; everything else that takes long, verifying signatures
+//! that arrive and answering peers, happens elsewhere. It decides when a height starts: when there is something to say,
+//! when a validator speaks of it, or at the heartbeat.
+//!
+//! Invariants: effects are performed in their order; nothing that we signed leaves before log and sign state are synced;
+//! a block is committed only with a certificate, directly after its parent; a failed write or sync ends the driver, and
+//! with it the node.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use cairn_consensus::{Config, Input, Machine, SignRequest, Signer, Start, Timeouts, Timer, WalEntry, usable};
+use cairn_network::{NetworkEvent, NetworkEvents, NetworkHandle, PeerKey};
+use cairn_storage::{StorageError, WalContents, WriteAheadLog};
+use cairn_types::{Certificate, DecodeError, Height, SignedTransaction, ValidatorIndex, encode};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::chain::{Chain, ReadError, Snapshot};
+use crate::clock::now_ms;
+use crate::evidence::EvidenceFile;
+use crate::frame::{Frame, Request};
+use crate::ingest::{Batch, Ingest};
+use crate::ledger::{self, JudgedBlock, Ledger, LedgerError};
+use crate::mempool::Mempool;
+use crate::serve::Serve;
+use crate::shared::{Activity, Shared};
+use crate::signature_cache::SignatureCache;
+use crate::signer::NodeSigner;
+
+use self::follow::{Answer, Follow};
+use self::undecided::Undecided;
+
+mod agree;
+mod follow;
+mod undecided;
+
+/// How often our votes are repeated without progress, in milliseconds: two of the shortest rounds.
+const REBROADCAST_MS: u64 = 1_000;
+
+/// Most transactions that go out in one turn of the loop, so that votes are not kept waiting.
+const PUBLISH_PER_TURN_MAX: usize = 1_024;
+
+/// How often the driver looks around when nothing happens, in milliseconds: for peers that came and for the heartbeat.
+const LOOK_AROUND_MS: u64 = 1_000;
+
+/// First byte of an entry of the write-ahead log: what agreement wants to remember.
+const WAL_AGREEMENT: u8 = 0;
+/// First byte of an entry of the write-ahead log: the bytes of a block that is not decided.
+const WAL_BLOCK: u8 = 1;
+
+/// Why the driver ended. The disk is to blame, or a bug of ours; in both cases the node must stop.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DriverError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the write-ahead log holds an entry that does not decode: {0}")]
+    Wal(#[from] DecodeError),
+    #[error("a block in the write-ahead log is not valid: {0}")]
+    WalBlock(Box<ledger::BlockError>),
+    #[error("entry {entry} of the write-ahead log speaks of a block that the log does not hold")]
+    WalHole { entry: usize },
+    #[error("agreement cannot go on: {0}")]
+    Agreement(#[from] cairn_consensus::Fault),
+    #[error("the network has stopped")]
+    NetworkGone,
+    #[error("the evidence file cannot be written: {0}")]
+    Evidence(std::io::Error),
+}
+
+/// What the driver is given at its start.
+pub(crate) struct Parts {
+    pub(crate) ledger: Ledger,
+    pub(crate) mempool: Arc<Mempool>,
+    pub(crate) signatures: Arc<SignatureCache>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) signer: Option<NodeSigner>,
+    pub(crate) key: Option<[u8; 32]>,
+    pub(crate) wal: WriteAheadLog,
+    pub(crate) wal_contents: WalContents,
+    pub(crate) evidence: EvidenceFile,
+    pub(crate) network: NetworkHandle,
+    pub(crate) events: NetworkEvents,
+    /// Transactions that were submitted here and taken.
+    pub(crate) accepted: mpsc::Receiver<Arc<SignedTransaction>>,
+    /// Says that gossip brought something.
+    pub(crate) woken: mpsc::Receiver<()>,
+    pub(crate) ingest: Ingest,
+    pub(crate) serve: Serve,
+}
+
+/// Refuses every signature: for a node that only follows.
+struct NoSigner;
+
+impl Signer for NoSigner {
+    fn sign(&mut self, _: &SignRequest) -> Option<[u8; 64]> {
+        None
+    }
+}
+
+/// See the module.
+pub(crate) struct Driver {
+    chain: Arc<Chain>,
+    ledger: Ledger,
+    mempool: Arc<Mempool>,
+    signatures: Arc<SignatureCache>,
+    shared: Arc<Shared>,
+    signer: Option<NodeSigner>,
+    /// Our place among the validators; none if this node only follows.
+    index: Option<ValidatorIndex>,
+    machine: Machine,
+    wal: WriteAheadLog,
+    evidence: EvidenceFile,
+    network: NetworkHandle,
+    events: NetworkEvents,
+    accepted: mpsc::Receiver<Arc<SignedTransaction>>,
+    woken: mpsc::Receiver<()>,
+    ingest: Ingest,
+    serve: Serve,
+    timers: HashMap<Timer, Instant>,
+    undecided: Undecided,
+    /// Certificates for blocks whose bytes are not here.
+    decided_without_block: Option<Certificate>,
+    follow: Follow,
+    answers: mpsc::Receiver<Answer>,
+    inputs: VecDeque<Input>,
+    last_commit: Instant,
+    /// Whether a validator spoke of the next height while it was not under way.
+    next_is_wanted: bool,
+}
+
+impl Driver {
+    /// Makes the driver, with the machine where the write-ahead log says that it was.
+    ///
+    /// # Errors
+    /// [`DriverError`]: the disk is to blame.
+    pub(crate) fn new(parts: Parts) -> Result<Self, DriverError> {
+        let chain = Arc::clone(parts.ledger.chain());
+        let tip = chain.tip();
+        let index = parts.key.and_then(|key| tip.validators.index_of(&key));
+        let (sender, answers) = mpsc::channel(follow::ANSWERS_MAX);
+        let mut undecided = Undecided::new(Arc::clone(&parts.shared));
+        let mut wal = parts.wal;
+        let next = next_after(&tip);
+        let recovered = if parts.wal_contents.height == next {
+            recover(&parts.wal_contents, &chain, &parts.signatures, &mut undecided)?
+        } else {
+            if wal.height() < next {
+                wal.reset(next)?;
+            }
+            Vec::new()
+        };
+        let machine = Machine::new(Config { chain: chain.id, key: parts.key }, tip.header.height, recovered);
+        Ok(Self {
+            follow: Follow::new(sender),
+            undecided,
+            chain,
+            ledger: parts.ledger,
+            mempool: parts.mempool,
+            signatures: parts.signatures,
+            shared: parts.shared,
+            signer: parts.signer,
+            index,
+            machine,
+            wal,
+            evidence: parts.evidence,
+            network: parts.network,
+            events: parts.events,
+            accepted: parts.accepted,
+            woken: parts.woken,
+            ingest: parts.ingest,
+            serve: parts.serve,
+            timers: HashMap::new(),
+            decided_without_block: None,
+            answers,
+            inputs: VecDeque::new(),
+            last_commit: Instant::now(),
+            next_is_wanted: false,
+        })
+    }
+
+    /// Drives until `stop` says so.
+    ///
+    /// # Errors
+    /// [`DriverError`]: the node must stop.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DriverError> {
+        if let Some(height) = self.machine.unfinished() {
+            tracing::info!(%height, "going on with the height that was under way");
+            self.start();
+        }
+        loop {
+            self.settle()?;
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                event = self.events.recv() => self.on_event(event.ok_or(DriverError::NetworkGone)?)?,
+                Some(answer) = self.answers.recv() => self.on_answer(answer)?,
+                Some(transaction) = self.accepted.recv() => self.on_accepted(transaction),
+                Some(()) = self.woken.recv() => {}
+                () = tokio::time::sleep_until(deadline) => self.on_time(),
+            }
+        }
+        if let Some(signer) = &mut self.signer {
+            signer.sync()?;
+        }
+        self.ledger.close()?;
+        Ok(())
+    }
+
+    /// The height after the tip.
+    fn next_height(&self) -> Height {
+        next_after(&self.chain.tip())
+    }
+
+    /// Feeds what is waiting into the machine until there is nothing left, and starts the next height if it is time.
+    fn settle(&mut self) -> Result<(), DriverError> {
+        loop {
+            while let Some(input) = self.inputs.pop_front() {
+                self.step(input)?;
+            }
+            self.catch_up();
+            if !self.start_if_time() {
+                break;
+            }
+        }
+        self.shared.set_activity(self.activity());
+        Ok(())
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), DriverError> {
+        let effects = match &mut self.signer {
+            Some(signer) => self.machine.step(input, signer),
+            None => self.machine.step(input, &mut NoSigner),
+        };
+        for effect in effects {
+            self.perform(effect)?;
+        }
+        Ok(())
+    }
+
+    fn activity(&self) -> Activity {
+        if self.follow.is_behind(self.chain.tip().header.height) {
+            Activity::Syncing
+        } else if self.index.is_none() {
+            Activity::Following
+        } else if self.is_connected_to_quorum() {
+            Activity::Validating
+        } else {
+            Activity::Waiting
+        }
+    }
+
+    /// Starts the next height, if there is a reason to and nothing stands against it.
+    fn start_if_time(&mut self) -> bool {
+        let tip = self.chain.tip();
+        if self.index.is_none() || self.machine.under_way().is_some() || self.follow.is_behind(tip.header.height) {
+            return false;
+        }
+        let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);
+        let is_first = tip.header.height == Height::GENESIS;
+        let has_reason = self.next_is_wanted
+            || (self.is_connected_to_quorum()
+                && (is_first || Instant::now() >= heartbeat || !self.mempool.is_empty()));
+        if has_reason {
+            self.start();
+        }
+        has_reason
+    }
+
+    fn start(&mut self) {
+        let tip = self.chain.tip();
+        let parameters = &tip.parameters;
+        let timeouts = Timeouts {
+            propose_ms: parameters.propose_timeout_ms,
+            prevote_ms: parameters.prevote_timeout_ms,
+            precommit_ms: parameters.precommit_timeout_ms,
+            delta_ms: parameters.timeout_delta_ms,
+            rebroadcast_ms: REBROADCAST_MS,
+        };
+        self.next_is_wanted = false;
+        let height = self.next_height();
+        let validators = Arc::clone(&tip.validators);
+        self.inputs.push_back(Input::Start(Start { height, validators, timeouts }));
+        for (block, validity) in self.undecided.verdicts() {
+            self.inputs.push_back(Input::BlockExecuted { height, block, validity });
+        }
+    }
+
+    /// Whether this node and the validators it is connected to can decide.
+    fn is_connected_to_quorum(&self) -> bool {
+        let validators = &self.chain.tip().validators;
+        let connected: u64 = (0u16..)
+            .zip(validators.iter())
+            .filter(|(index, validator)| {
+                Some(*index) == self.index || self.network.is_connected(&PeerKey::from_bytes(validator.peer))
+            })
+            .map(|(_, validator)| validator.power.get())
+            .sum();
+        cairn_types::has_quorum(cairn_types::Power::new(connected), validators.total_power())
+    }
+
+    /// When to look again, if nothing happens before.
+    fn deadline(&self) -> Instant {
+        let look_around = Instant::now() + Duration::from_millis(LOOK_AROUND_MS);
+        let heartbeat_ms = self.chain.tip().parameters.heartbeat_ms;
+        let heartbeat = self.last_commit + Duration::from_millis(heartbeat_ms);
+        let heartbeat = if heartbeat > Instant::now() { heartbeat } else { look_around };
+        let timer = self.timers.values().min().copied();
+        timer.into_iter().chain([look_around, heartbeat]).min().unwrap_or(look_around)
+    }
+
+    fn on_time(&mut self) {
+        let now = Instant::now();
+        let mut due: Vec<(Instant, Timer)> =
+            self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, at)| (*at, *timer)).collect();
+        due.sort_unstable();
+        for (_, timer) in due {
+            self.timers.remove(&timer);
+            self.inputs.push_back(Input::TimerFired(timer));
+        }
+        self.ask_for_heads();
+    }
+
+    fn on_event(&mut self, event: NetworkEvent) -> Result<(), DriverError> {
+        match event {
+            NetworkEvent::PeerConnected(peer) => {
+                tracing::info!(peer = %peer.peer_id(), "connected");
+                self.request(peer, Request::Head);
+            }
+            NetworkEvent::PeerDisconnected(peer) => {
+                tracing::info!(peer = %peer.peer_id(), "disconnected");
+                self.follow.forget(&peer);
+            }
+            NetworkEvent::Consensus { from, bytes } => self.on_frame(from, &bytes)?,
+            NetworkEvent::Transactions { bytes, id, .. } => self.ingest.offer(Batch { bytes, id }),
+            NetworkEvent::Request { bytes, reply, .. } => self.serve.offer(bytes, reply),
+        }
+        Ok(())
+    }
+
+    /// Gossips what was submitted here, as much as waits in whole batches.
+    fn on_accepted(&mut self, first: Arc<SignedTransaction>) {
+        let mut batch: Vec<Vec<u8>> = Vec::new();
+        let mut size = 4;
+        let mut next = Some(first);
+        let mut turn = 0;
+        while let Some(transaction) = next {
+            let bytes = transaction.bytes();
+            if size + 4 + bytes.len() > cairn_network::TRANSACTION_BATCH_BYTES_MAX {
+                self.publish(&batch);
+                batch.clear();
+                size = 4;
+            }
+            size += 4 + bytes.len();
+            batch.push(bytes.to_vec());
+            turn += 1;
+            next = if turn < PUBLISH_PER_TURN_MAX { self.accepted.try_recv().ok() } else { None };
+        }
+        self.publish(&batch);
+    }
+
+    fn publish(&self, batch: &Vec<Vec<u8>>) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.network.publish_transactions(encode(batch)) {
+            // It still waits here, and stands in the next block that this node proposes.
+            tracing::debug!(%error, "a batch of transactions was not gossiped");
+        }
+    }
+
+    /// Commits the block after the tip, and moves everything on to it.
+    fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<(), DriverError> {
+        let (transactions, proposer, bytes) =
+            (judged.transactions.clone(), judged.header.proposer, judged.bytes.len());
+        let round = certificate.round;
+        let snapshot = self.ledger.commit(judged, certificate)?;
+        let height = snapshot.header.height;
+        tracing::info!(
+            %height, %round, proposer, transactions = transactions.len(), bytes, hash = %snapshot.hash, "final"
+        );
+        self.shared.metrics.committed(&snapshot, round, transactions.len());
+        self.mempool.follow(Arc::clone(&snapshot), &transactions)?;
+        self.undecided.clear();
+        self.decided_without_block = None;
+        self.next_is_wanted = false;
+        self.last_commit = Instant::now();
+        let next = self.next_height();
+        if self.wal.height() < next {
+            self.wal.reset(next)?;
+        }
+        self.tell_followers(&snapshot);
+        self.judge_early_blocks()?;
+        Ok(())
+    }
+
+    /// Tells nodes that only follow about a new block. The validators take turns.
+    fn tell_followers(&self, snapshot: &Snapshot) {
+        let count = u64::try_from(snapshot.validators.len()).unwrap_or(u64::MAX);
+        let height = snapshot.header.height;
+        if self.index.is_none_or(|index| height.get() % count != u64::from(index)) {
+            return;
+        }
+        let validators: BTreeSet<[u8; 32]> = snapshot.validators.iter().map(|validator| validator.peer).collect();
+        for peer in self.network.peers() {
+            if !validators.contains(peer.key.as_bytes()) {
+                self.send(peer.key, &Frame::Head(height));
+            }
+        }
+    }
+
+    fn send(&self, to: PeerKey, frame: &Frame) {
+        if let Err(error) = self.network.send_consensus(to, encode(frame)) {
+            tracing::debug!(%error, peer = %to.peer_id(), "a frame was not sent");
+        }
+    }
+
+    fn broadcast(&self, frame: &Frame) {
+        if let Err(error) = self.network.broadcast_consensus(encode(frame)) {
+            tracing::warn!(%error, "a frame was not sent");
+        }
+    }
+
+    /// The key of a validator's node.
+    fn peer_of(&self, validator: ValidatorIndex) -> Option<PeerKey> {
+        self.chain.tip().validators.get(validator).map(|validator| PeerKey::from_bytes(validator.peer))
+    }
+
+    fn append(&mut self, kind: u8, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut entry = Vec::with_capacity(bytes.len() + 1);
+        entry.push(kind);
+        entry.extend_from_slice(bytes);
+        self.wal.append(&entry)
+    }
+
+    /// Builds the next block from what waits.
+    fn build(&self, index: ValidatorIndex) -> Result<JudgedBlock, ReadError> {
+        let candidates = self.mempool.candidates();
+        let (judged, rejected) =
+            ledger::build(&self.chain, self.signatures.as_ref(), index, now_ms(), candidates)?;
+        for (transaction, rejection) in rejected {
+            tracing::debug!(id = %transaction.id(), %rejection, "left out of our block");
+        }
+        Ok(judged)
+    }
+}
+
+/// The height after a block's.
+fn next_after(snapshot: &Snapshot) -> Height {
+    let next = snapshot.header.height.next();
+    next.expect("no chain reaches 2^64 blocks: at a thousand a second it takes 500 million years")
+}
+
+/// Reads the entries of the height that was under way: agreement's own, and blocks, which are judged again.
+fn recover(
+    contents: &WalContents,
+    chain: &Chain,
+    signatures: &SignatureCache,
+    undecided: &mut Undecided,
+) -> Result<Vec<WalEntry>, DriverError> {
+    let mut recovered = Vec::new();
+    for entry in &contents.entries {
+        match entry.split_first() {
+            Some((&WAL_AGREEMENT, bytes)) => recovered.push(WalEntry::decode(bytes)?),
+            Some((&WAL_BLOCK, bytes)) => {
+                // Its time was judged when it was logged; only the rules are asked again.
+                let judged = ledger::judge(chain, bytes, signatures, None);
+                undecided.insert(judged.map_err(|source| DriverError::WalBlock(Box::new(source)))?);
+            }
+            _ => return Err(DecodeError::Malformed { reason: "unknown kind of entry".to_owned() }.into()),
+        }
+    }
+    // A block stands in the log before any entry that speaks of it, so nothing is ever cut here.
+    let usable = usable(&recovered, contents.height, |block| undecided.validity(block).is_some()).len();
+    if usable < recovered.len() { Err(DriverError::WalHole { entry: usable }) } else { Ok(recovered) }
+}
+
+/// A lock on something that stays whole whatever its holder did.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,202 @@
+//! Catch-up: asking peers for their newest height, and for the blocks that this node has not.
+//!
+//! What a peer says of its height is a claim. A claim above our tip makes this node ask that peer for blocks, and keeps
+//! it from starting heights on its own; a claim that is not followed by a block which links, verifies and executes is
+//! dropped, and the peer is not believed for a while. So a liar costs one request now and then.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use cairn_consensus::Input;
+use cairn_network::{NetworkHandle, PeerKey, RequestError};
+use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
+use cairn_types::{Certificate, Height, codec};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Driver, DriverError};
+use crate::frame::{FinalBlock, Request, Response};
+use crate::ledger::{self, BlockError, JudgedBlock};
+
+/// Most answers that wait for the driver: one of each kind from every peer of a large network.
+pub(super) const ANSWERS_MAX: usize = 512;
+
+/// How often a quiet node asks one of its peers for its height, in milliseconds.
+const HEAD_POLL_MS: u64 = 2_000;
+
+/// How long a peer whose claim was empty is not believed, in milliseconds.
+const DISBELIEF_MS: u64 = 3_000;
+
+/// A peer's answer, on its way back to the driver.
+pub(super) struct Answer {
+    from: PeerKey,
+    request: Request,
+    result: Result<Vec<u8>, RequestError>,
+}
+
+/// See the module.
+pub(super) struct Follow {
+    answers: mpsc::Sender<Answer>,
+    /// What peers said of their height, if it was above ours.
+    claims: HashMap<PeerKey, Height>,
+    disbelieved: HashMap<PeerKey, Instant>,
+    /// Whom we asked for blocks.
+    asked: Option<PeerKey>,
+    next_poll: Instant,
+    /// Whose turn it is to be polled.
+    turn: usize,
+}
+
+impl Follow {
+    pub(super) fn new(answers: mpsc::Sender<Answer>) -> Self {
+        Self {
+            answers,
+            claims: HashMap::new(),
+            disbelieved: HashMap::new(),
+            asked: None,
+            next_poll: Instant::now(),
+            turn: 0,
+        }
+    }
+
+    /// Whether a peer that is believed says that it is ahead.
+    pub(super) fn is_behind(&self, tip: Height) -> bool {
+        self.claims.values().any(|claim| *claim > tip)
+    }
+
+    pub(super) fn forget(&mut self, peer: &PeerKey) {
+        self.claims.remove(peer);
+    }
+
+    fn disbelieve(&mut self, peer: PeerKey) {
+        self.claims.remove(&peer);
+        self.disbelieved.insert(peer, Instant::now() + Duration::from_millis(DISBELIEF_MS));
+    }
+
+    /// Sends a request from a task of its own.
+    pub(super) fn send(&self, network: &NetworkHandle, to: PeerKey, bytes: Vec<u8>, request: Request) {
+        let (network, answers) = (network.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let result = network.request(to, bytes).await;
+            // A full queue means that the driver has answers enough; it will ask again.
+            let _ = answers.try_send(Answer { from: to, request, result });
+        });
+    }
+}
+
+impl Driver {
+    /// Notes what a peer says of its height.
+    pub(super) fn on_head(&mut self, from: PeerKey, height: Height) {
+        let now = Instant::now();
+        self.follow.disbelieved.retain(|_, until| *until > now);
+        if height > self.chain.tip().header.height && !self.follow.disbelieved.contains_key(&from) {
+            let claim = self.follow.claims.entry(from).or_insert(height);
+            *claim = height.max(*claim);
+        }
+    }
+
+    /// Asks for blocks, if a peer says that it has more and nobody is asked already.
+    pub(super) fn catch_up(&mut self) {
+        let tip = self.chain.tip().header.height;
+        self.follow.claims.retain(|_, claim| *claim > tip);
+        if self.follow.asked.is_some() {
+            return;
+        }
+        let best = self.follow.claims.iter().max_by_key(|(peer, claim)| (**claim, **peer)).map(|(peer, _)| *peer);
+        if let Some(peer) = best {
+            self.follow.asked = Some(peer);
+            self.request(peer, Request::Blocks { from: self.next_height() });
+        }
+    }
+
+    /// Asks one peer for its height, now and then.
+    pub(super) fn ask_for_heads(&mut self) {
+        let now = Instant::now();
+        if now < self.follow.next_poll {
+            return;
+        }
+        self.follow.next_poll = now + Duration::from_millis(HEAD_POLL_MS);
+        let peers = self.network.peers();
+        self.follow.turn = self.follow.turn.wrapping_add(1);
+        if let Some(peer) = peers.get(self.follow.turn.checked_rem(peers.len()).unwrap_or(0)) {
+            self.request(peer.key, Request::Head);
+        }
+    }
+
+    /// Asks every peer for its height: something was said that shows that we are behind.
+    pub(super) fn ask_for_heads_now(&mut self) {
+        if self.follow.asked.is_some() || self.follow.is_behind(self.chain.tip().header.height) {
+            return;
+        }
+        for peer in self.network.peers() {
+            self.request(peer.key, Request::Head);
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, answer: Answer) -> Result<(), DriverError> {
+        let Answer { from, request, result } = answer;
+        let response = result.map_err(|error| error.to_string()).and_then(|bytes| {
+            Response::decode(&bytes).map_err(|error| error.to_string())
+        });
+        match (request, response) {
+            (Request::Head, Ok(Response::Head(height))) => self.on_head(from, height),
+            (Request::Undecided { .. }, Ok(Response::Undecided(bytes))) => {
+                if let Some(bytes) = bytes {
+                    self.on_block(from, bytes)?;
+                }
+            }
+            (Request::Blocks { .. }, Ok(Response::Blocks(blocks))) => {
+                self.follow.asked = None;
+                self.on_blocks(from, blocks)?;
+            }
+            (Request::Blocks { .. }, outcome) => {
+                self.follow.asked = None;
+                tracing::debug!(peer = %from.peer_id(), ?outcome, "catch-up was not answered");
+                self.follow.disbelieve(from);
+            }
+            (request, outcome) => {
+                tracing::debug!(peer = %from.peer_id(), ?request, ?outcome, "a request was not answered");
+            }
+        }
+        Ok(())
+    }
+
+    fn on_blocks(&mut self, from: PeerKey, blocks: Vec<FinalBlock>) -> Result<(), DriverError> {
+        let before = self.chain.tip().header.height;
+        for block in blocks {
+            match self.check_final(&block) {
+                Ok(Some((judged, certificate))) => {
+                    let height = judged.header.height;
+                    self.commit(judged, certificate)?;
+                    self.inputs.push_back(Input::Committed { height });
+                }
+                // The block was committed in another way while the answer was on its way.
+                Ok(None) => {}
+                Err(BlockError::Unreadable(error)) => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(peer = %from.peer_id(), %error, "a peer sent a block that is not the next one");
+                    self.follow.disbelieve(from);
+                    return Ok(());
+                }
+            }
+        }
+        let tip = self.chain.tip().header.height;
+        if tip == before && self.follow.claims.get(&from).is_some_and(|claim| *claim > tip) {
+            self.follow.disbelieve(from);
+        }
+        Ok(())
+    }
+
+    /// Checks link, certificate and rules of a block that should be final; `None` if it is final here already.
+    fn check_final(&self, block: &FinalBlock) -> Result<Option<(JudgedBlock, Certificate)>, BlockError> {
+        let certificate: Certificate = codec::decode(&block.certificate, CERTIFICATE_BYTES_MAX)?;
+        let tip = self.chain.tip();
+        if certificate.height <= tip.header.height {
+            return Ok(None);
+        }
+        let header = cairn_types::Block::from_bytes(&block.block)?.header;
+        certificate.verify(&self.chain.id, header.height, &header.hash(), &tip.validators)?;
+        let judged = ledger::judge(&self.chain, &block.block, self.signatures.as_ref(), None)?;
+        Ok(Some((judged, certificate)))
+    }
+}

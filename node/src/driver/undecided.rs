@@ -1,0 +1,89 @@
+//! Blocks of the next height that are proposed and not decided.
+//!
+//! Valid ones are kept with what they make of the state, so that a decision commits without executing again; of invalid
+//! ones only the hash. A validator gets a few judged in a height, so that one who floods cannot keep the others busy.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cairn_consensus::Validity;
+use cairn_network::PeerKey;
+use cairn_types::BlockHash;
+
+use super::lock;
+use crate::ledger::JudgedBlock;
+use crate::shared::Shared;
+
+/// Most blocks of one sender that are judged in a height: its own in a few rounds, and some that it proposes again.
+const JUDGED_PER_SENDER_MAX: u32 = 8;
+
+/// See the module.
+pub(super) struct Undecided {
+    valid: HashMap<BlockHash, JudgedBlock>,
+    invalid: Vec<BlockHash>,
+    judged: HashMap<PeerKey, u32>,
+    /// The last block that each validator sent for the height after the next one.
+    early: HashMap<PeerKey, Vec<u8>>,
+    /// Where the answers to peers find the bytes.
+    shared: Arc<Shared>,
+}
+
+impl Undecided {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { valid: HashMap::new(), invalid: Vec::new(), judged: HashMap::new(), early: HashMap::new(), shared }
+    }
+
+    pub(super) fn insert(&mut self, judged: JudgedBlock) {
+        lock(&self.shared.undecided).insert(judged.hash, Arc::new(judged.bytes.clone()));
+        self.valid.insert(judged.hash, judged);
+    }
+
+    pub(super) fn insert_invalid(&mut self, block: BlockHash) {
+        self.invalid.push(block);
+    }
+
+    /// Counts a block of `from`; whether it may still be judged.
+    pub(super) fn admit(&mut self, from: PeerKey) -> bool {
+        let count = self.judged.entry(from).or_default();
+        *count += 1;
+        *count <= JUDGED_PER_SENDER_MAX
+    }
+
+    pub(super) fn validity(&self, block: &BlockHash) -> Option<Validity> {
+        if self.valid.contains_key(block) {
+            Some(Validity::Valid)
+        } else {
+            self.invalid.contains(block).then_some(Validity::Invalid)
+        }
+    }
+
+    pub(super) fn bytes(&self, block: &BlockHash) -> Option<&[u8]> {
+        self.valid.get(block).map(|judged| judged.bytes.as_slice())
+    }
+
+    pub(super) fn take(&mut self, block: &BlockHash) -> Option<JudgedBlock> {
+        self.valid.remove(block)
+    }
+
+    /// All verdicts so far.
+    pub(super) fn verdicts(&self) -> Vec<(BlockHash, Validity)> {
+        let valid = self.valid.keys().map(|block| (*block, Validity::Valid));
+        valid.chain(self.invalid.iter().map(|block| (*block, Validity::Invalid))).collect()
+    }
+
+    pub(super) fn keep_early(&mut self, from: PeerKey, bytes: Vec<u8>) {
+        self.early.insert(from, bytes);
+    }
+
+    pub(super) fn take_early(&mut self) -> Vec<(PeerKey, Vec<u8>)> {
+        self.early.drain().collect()
+    }
+
+    /// Forgets everything but what came early: the height is decided.
+    pub(super) fn clear(&mut self) {
+        self.valid.clear();
+        self.invalid.clear();
+        self.judged.clear();
+        lock(&self.shared.undecided).clear();
+    }
+}

@@ -1,0 +1,457 @@
+//! The ledger as this node writes it: opening, judging a block, committing one.
+//!
+//! ```text
+//! commit:   block log, synced ──► index ──► Chain::publish: readers, waiters, subscribers
+//! open:     genesis + index at its height ──► blocks of the log above it, executed again
+//! ```
+//!
+//! The block log is the ledger; the index, the state in it and everything in [`Chain`] follow from it. So an index that
+//! is missing, behind, ahead or of another history is filled again from the log, and nobody has to ask for it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cairn_genesis::GenesisBlock;
+use cairn_proofs::accumulator::{self, Frontier};
+use cairn_proofs::tree::{StateTree, TreeError};
+use cairn_runtime::{Candidate, Changes, Context, Executed, InvalidBlock, SignatureCheck};
+use cairn_storage::{
+    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogRecovery, RecordRef, StorageError,
+    discard_index, open_index,
+};
+use cairn_types::block::HEADER_VERSION;
+use cairn_types::{
+    Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position,
+    PublicKey, SignatureBytes, SignedTransaction, TransactionId, ValidatorIndex, codec, encode,
+};
+
+use crate::chain::{
+    Chain, ReadError, RulesHistory, Snapshot, attestation_key, block_hash_key, content_key, history_node_key,
+};
+
+/// Key in [`Keyspace::Meta`] of the height and hash that the index stands at.
+const TIP_KEY: &[u8] = b"tip";
+
+/// Entries that are read from the index at once when the state is loaded: 4 MB of the usual records.
+const STATE_PAGE: usize = 16_384;
+
+/// Blocks between two progress lines while blocks are executed again.
+const REPLAY_PROGRESS_BLOCKS: u64 = 1_000;
+
+/// Why a block is not the next one. Its proposer, or whoever sent it, is to blame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BlockError {
+    #[error("not a block: {0}")]
+    Malformed(#[from] DecodeError),
+    #[error("the header's {field} is not what it must be")]
+    Header { field: &'static str },
+    #[error("transaction {index} is not a transaction: {source}")]
+    Transaction { index: u32, source: DecodeError },
+    #[error(transparent)]
+    Rules(#[from] InvalidBlock),
+    #[error("block time {time_ms} is more than {drift_ms} ms away from this node's clock, {now_ms}")]
+    Time { time_ms: u64, now_ms: u64, drift_ms: u64 },
+    #[error("certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// Not the block's fault: this node could not judge it.
+    #[error("could not be judged here: {0}")]
+    Unreadable(#[from] ReadError),
+}
+
+/// Why the ledger cannot be opened or written. This node's disk, or its operator, is to blame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("block {height} of the block log is damaged; move the data directory away and start the node again: it fetches the ledger from its peers")]
+    Damaged { height: Height },
+    #[error("block {height} of the block log does not follow from the blocks before it: {source}")]
+    Inconsistent { height: Height, source: BlockError },
+    #[error("the index holds keys that the state tree refuses: {0}")]
+    State(#[from] TreeError),
+}
+
+/// A block that was judged valid, with what it makes of the state.
+pub(crate) struct JudgedBlock {
+    pub(crate) header: Header,
+    pub(crate) hash: BlockHash,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) transactions: Vec<Arc<SignedTransaction>>,
+    pub(crate) executed: Executed,
+}
+
+/// The writing end of the ledger. There is one.
+pub(crate) struct Ledger {
+    chain: Arc<Chain>,
+    log: BlockLog,
+}
+
+/// How an opened ledger was found.
+pub(crate) struct Opened {
+    pub(crate) ledger: Ledger,
+    pub(crate) recovery: LogRecovery,
+    pub(crate) index: IndexState,
+    /// Blocks that were executed again to bring the index up to the log.
+    pub(crate) replayed: u64,
+}
+
+/// Accepts every signature: for blocks whose certificate says that two thirds of the validators checked them.
+struct CheckedBefore;
+
+impl SignatureCheck for CheckedBefore {
+    fn verifies(&self, _: &PublicKey, _: &TransactionId, _: &SignatureBytes) -> bool {
+        true
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger in `directory`, filling the index from the block log where it must.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: the disk or the operator is to blame.
+    pub(crate) fn open(directory: &DataDirectory, engine: Engine, genesis: GenesisBlock) -> Result<Opened, LedgerError> {
+        let first = Height::GENESIS.next().expect("there is a height after the genesis");
+        let (log, recovery) = BlockLog::open(&directory.blocks(), first)?;
+        let path = directory.index(engine);
+        let (index, mut index_state) = open_index(&path, engine)?;
+        let (index, tip) = match load(&index, &log, &genesis)? {
+            Some(tip) => (index, tip),
+            None => {
+                let index = if index.get(Keyspace::Meta, TIP_KEY)?.is_some() {
+                    index_state = IndexState::Rebuilt { reason: "it is not of this block log".to_owned() };
+                    restart(index, &path, engine)?
+                } else {
+                    index
+                };
+                let tip = genesis_snapshot(&genesis);
+                index.write(&genesis_batch(&genesis, &tip))?;
+                (index, tip)
+            }
+        };
+        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip)));
+        let mut ledger = Self { chain, log };
+        let replayed = ledger.replay()?;
+        Ok(Opened { ledger, recovery, index: index_state, replayed })
+    }
+
+    /// The reading side.
+    pub(crate) const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    fn replay(&mut self) -> Result<u64, LedgerError> {
+        let Some(tip) = self.log.tip() else { return Ok(0) };
+        let mut replayed = 0;
+        loop {
+            let current = self.chain.tip();
+            let height = match current.header.height.next() {
+                Some(height) if height <= tip => height,
+                _ => return Ok(replayed),
+            };
+            let record = self.log.read(height)?.ok_or(LedgerError::Damaged { height })?;
+            let inconsistent = |source| LedgerError::Inconsistent { height, source };
+            let judged = judge(&self.chain, &record.block, &CheckedBefore, None).map_err(inconsistent)?;
+            let certificate: Certificate = codec::decode(&record.certificate, record.certificate.len())
+                .map_err(|source| inconsistent(source.into()))?;
+            self.index_and_publish(judged, certificate)?;
+            replayed += 1;
+            if replayed % REPLAY_PROGRESS_BLOCKS == 0 {
+                tracing::info!(%height, %tip, "filling the index from the block log");
+            }
+        }
+    }
+
+    /// Commits a judged block: on disk first, then in the index, then to everybody.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: the disk is to blame, and the node must stop.
+    ///
+    /// # Panics
+    /// If the block is not the one after the tip: the driver commits in order.
+    pub(crate) fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<Arc<Snapshot>, LedgerError> {
+        assert_eq!(Some(judged.header.height), self.chain.tip().header.height.next(), "blocks are committed in order");
+        assert_eq!(certificate.block, judged.hash, "a certificate is of its block");
+        let record = RecordRef { height: judged.header.height, block: &judged.bytes, certificate: &encode(&certificate) };
+        self.log.append_many(&[record])?;
+        self.index_and_publish(judged, certificate)
+    }
+
+    fn index_and_publish(
+        &self,
+        judged: JudgedBlock,
+        certificate: Certificate,
+    ) -> Result<Arc<Snapshot>, LedgerError> {
+        let parent = self.chain.tip();
+        let mut history = parent.history.clone();
+        let mut batch = Batch::new();
+        index_block(&mut batch, &judged);
+        for (level, index, hash) in history.append(&judged.hash.hash()) {
+            batch.put(Keyspace::History, history_node_key(level, index), *hash.as_bytes());
+        }
+        self.chain.index.write(&batch)?;
+        let state = judged.executed.state;
+        let snapshot = Arc::new(Snapshot {
+            parameters: Arc::new(cairn_runtime::state::parameters(&state)),
+            header: judged.header,
+            hash: judged.hash,
+            certificate: Some(certificate),
+            state,
+            validators: Arc::clone(&parent.validators),
+            history,
+            transactions: u32::try_from(judged.transactions.len()).unwrap_or(u32::MAX),
+        });
+        let ids: Vec<TransactionId> = judged.transactions.iter().map(|transaction| transaction.id()).collect();
+        self.chain.publish(Arc::clone(&snapshot), &ids);
+        Ok(snapshot)
+    }
+
+    /// Makes what was written to the index durable, at an orderly shutdown.
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`]: the disk is to blame.
+    pub(crate) fn close(&self) -> Result<(), LedgerError> {
+        Ok(self.chain.index.close()?)
+    }
+}
+
+/// Builds the block after the tip from `candidates`, in their order. Answers with the block and the candidates that the
+/// rules refuse.
+///
+/// # Errors
+/// [`ReadError`]: this node's disk is to blame.
+pub(crate) fn build<T: Candidate + Into<Arc<SignedTransaction>>>(
+    chain: &Chain,
+    check: &dyn SignatureCheck,
+    proposer: ValidatorIndex,
+    now_ms: u64,
+    candidates: Vec<T>,
+) -> Result<(JudgedBlock, Vec<(T, cairn_types::Rejection)>), ReadError> {
+    let parent = chain.tip();
+    let history = RulesHistory::new(chain);
+    let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
+    let height = parent.header.height.next().ok_or(ReadError::IndexHole { what: "next height".to_owned() })?;
+    let built = cairn_runtime::build(&parent.state, context, check, height, candidates);
+    history.finish()?;
+    let transactions: Vec<Arc<SignedTransaction>> = built.included.into_iter().map(Into::into).collect();
+    let header = Header {
+        time_ms: now_ms.max(parent.header.time_ms.saturating_add(1)),
+        tx_root: tx_root(&transactions),
+        state_root: built.executed.state.root(),
+        proposer,
+        ..expected_header(chain, &parent, height)
+    };
+    let hash = header.hash();
+    let block =
+        Block { header, transactions: transactions.iter().map(|transaction| transaction.bytes().to_vec()).collect() };
+    let bytes = encode(&block);
+    Ok((JudgedBlock { header: block.header, hash, bytes, transactions, executed: built.executed }, built.rejected))
+}
+
+/// Judges bytes that should be the block after the tip. With a clock's time, as a voter does, the block's own time must
+/// be near it.
+///
+/// # Errors
+/// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
+pub(crate) fn judge(
+    chain: &Chain,
+    bytes: &[u8],
+    check: &dyn SignatureCheck,
+    now_ms: Option<u64>,
+) -> Result<JudgedBlock, BlockError> {
+    let block = Block::from_bytes(bytes)?;
+    let parent = chain.tip();
+    let header = block.header;
+    let height = parent.header.height.next().ok_or(BlockError::Header { field: "height" })?;
+    let expected = expected_header(chain, &parent, height);
+    let fields = [
+        ("version", header.version == expected.version),
+        ("chain", header.chain == expected.chain),
+        ("height", header.height == expected.height),
+        ("time_ms", header.time_ms > parent.header.time_ms),
+        ("parent", header.parent == expected.parent),
+        ("history_root", header.history_root == expected.history_root),
+        ("validators_root", header.validators_root == expected.validators_root),
+        ("next_validators_root", header.next_validators_root == expected.next_validators_root),
+        ("proposer", parent.validators.get(header.proposer).is_some()),
+    ];
+    if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
+        return Err(BlockError::Header { field });
+    }
+    let drift_ms = parent.parameters.clock_drift_ms;
+    if let Some(now_ms) = now_ms.filter(|now_ms| header.time_ms.abs_diff(*now_ms) > drift_ms) {
+        return Err(BlockError::Time { time_ms: header.time_ms, now_ms, drift_ms });
+    }
+    let mut transactions = Vec::with_capacity(block.transactions.len());
+    for (index, bytes) in (0..).zip(block.transactions) {
+        let transaction =
+            SignedTransaction::from_bytes(bytes).map_err(|source| BlockError::Transaction { index, source })?;
+        transactions.push(Arc::new(transaction));
+    }
+    if header.tx_root != tx_root(&transactions) {
+        return Err(BlockError::Header { field: "tx_root" });
+    }
+    let history = RulesHistory::new(chain);
+    let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
+    let executed = cairn_runtime::execute(&parent.state, context, check, height, &transactions);
+    history.finish()?;
+    let executed = executed?;
+    if header.state_root != executed.state.root() {
+        return Err(BlockError::Header { field: "state_root" });
+    }
+    Ok(JudgedBlock { hash: header.hash(), header, bytes: bytes.to_vec(), transactions, executed })
+}
+
+/// The header of the block after `parent`, with zeros where its content decides.
+fn expected_header(chain: &Chain, parent: &Snapshot, height: Height) -> Header {
+    let validators_root = parent.validators.root();
+    Header {
+        version: HEADER_VERSION,
+        chain: chain.id,
+        height,
+        time_ms: 0,
+        parent: parent.hash,
+        history_root: parent.history.root(),
+        tx_root: Hash::ZERO,
+        state_root: Hash::ZERO,
+        validators_root,
+        next_validators_root: validators_root,
+        proposer: 0,
+    }
+}
+
+fn tx_root(transactions: &[Arc<SignedTransaction>]) -> Hash {
+    let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
+    accumulator::root_of(&leaves)
+}
+
+fn genesis_snapshot(genesis: &GenesisBlock) -> Snapshot {
+    let hash = genesis.block.header.hash();
+    let mut history = Frontier::new();
+    history.append(&hash.hash());
+    Snapshot {
+        header: genesis.block.header.clone(),
+        hash,
+        certificate: None,
+        state: genesis.state.clone(),
+        validators: Arc::new(genesis.validators.clone()),
+        history,
+        parameters: Arc::new(genesis.parameters.clone()),
+        transactions: 0,
+    }
+}
+
+fn genesis_batch(genesis: &GenesisBlock, tip: &Snapshot) -> Batch {
+    let mut batch = Batch::new();
+    index_state(&mut batch, &genesis.changes);
+    for (level, index, hash) in Frontier::new().append(&tip.hash.hash()) {
+        batch.put(Keyspace::History, history_node_key(level, index), *hash.as_bytes());
+    }
+    index_tip(&mut batch, Height::GENESIS, &tip.hash);
+    batch
+}
+
+fn index_tip(batch: &mut Batch, height: Height, hash: &BlockHash) {
+    batch.put(Keyspace::Meta, TIP_KEY, encode(&(height, hash)));
+    batch.put(Keyspace::History, block_hash_key(height), *hash.as_bytes());
+}
+
+fn index_state(batch: &mut Batch, changes: &Changes) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.put(Keyspace::State, key.clone(), value.clone()),
+            None => batch.remove(Keyspace::State, key.clone()),
+        }
+    }
+}
+
+fn index_block(batch: &mut Batch, judged: &JudgedBlock) {
+    let height = judged.header.height;
+    index_state(batch, &judged.executed.changes);
+    for (index, transaction) in (0u32..).zip(&judged.transactions) {
+        let position = Position { height, index };
+        batch.put(Keyspace::Transactions, *transaction.id().as_bytes(), encode(&position));
+        if let Call::Attest(attest) = &transaction.body().call {
+            batch.put(Keyspace::Attestations, attestation_key(&attest.stream, attest.sequence), encode(&position));
+            batch.put(Keyspace::Contents, content_key(&attest.content.hash, position), Vec::new());
+        }
+    }
+    index_tip(batch, height, &judged.hash);
+}
+
+/// The tip that the index stands at; `None` if it is empty or not of this log.
+fn load(index: &Arc<dyn Index>, log: &BlockLog, genesis: &GenesisBlock) -> Result<Option<Snapshot>, LedgerError> {
+    let Some(bytes) = index.get(Keyspace::Meta, TIP_KEY)? else { return Ok(None) };
+    let Ok((height, hash)) = codec::decode::<(Height, BlockHash)>(&bytes, 40) else { return Ok(None) };
+    let (header, transactions, certificate) = if height == Height::GENESIS {
+        (genesis.block.header.clone(), 0, None)
+    } else {
+        // An index ahead of the log means that the log lost its tail; what it knows is then not known to be final.
+        if log.tip().is_none_or(|tip| tip < height) {
+            return Ok(None);
+        }
+        let Some(record) = log.read(height)? else { return Ok(None) };
+        let (Ok(block), Ok(certificate)) = (
+            Block::from_bytes(&record.block),
+            codec::decode::<Certificate>(&record.certificate, record.certificate.len()),
+        ) else {
+            return Ok(None);
+        };
+        (block.header, u32::try_from(block.transactions.len()).unwrap_or(u32::MAX), Some(certificate))
+    };
+    if header.hash() != hash {
+        return Ok(None);
+    }
+    let Some(history) = load_history(index, height)? else { return Ok(None) };
+    let Some(state) = load_state(index)? else { return Ok(None) };
+    if state.root() != header.state_root {
+        return Ok(None);
+    }
+    Ok(Some(Snapshot {
+        parameters: Arc::new(cairn_runtime::state::parameters(&state)),
+        header,
+        hash,
+        certificate,
+        state,
+        validators: Arc::new(genesis.validators.clone()),
+        history,
+        transactions,
+    }))
+}
+
+fn load_state(index: &Arc<dyn Index>) -> Result<Option<StateTree>, LedgerError> {
+    let mut entries: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    loop {
+        let after = entries.last().map(|(key, _)| key.clone());
+        let page = index.range(Keyspace::State, &[], after.as_deref(), STATE_PAGE)?;
+        let is_last = page.len() < STATE_PAGE;
+        entries.extend(page);
+        if is_last {
+            return Ok(StateTree::from_sorted(entries).ok());
+        }
+    }
+}
+
+/// The peaks over the blocks `0..=height`: one stored node for each one bit of their number.
+fn load_history(index: &Arc<dyn Index>, height: Height) -> Result<Option<Frontier>, LedgerError> {
+    let Some(count) = height.get().checked_add(1) else { return Ok(None) };
+    let mut peaks = Vec::new();
+    let mut before: u64 = 0;
+    for level in (0..64u8).rev().filter(|level| count >> level & 1 == 1) {
+        let Some(bytes) = index.get(Keyspace::History, &history_node_key(level, before >> level))? else {
+            return Ok(None);
+        };
+        let Ok(bytes) = <[u8; 32]>::try_from(bytes) else { return Ok(None) };
+        peaks.push(Hash::from_bytes(bytes));
+        before += 1 << level;
+    }
+    Ok(Frontier::from_parts(count, peaks))
+}
+
+fn restart(index: Arc<dyn Index>, path: &Path, engine: Engine) -> Result<Arc<dyn Index>, LedgerError> {
+    index.close()?;
+    drop(index);
+    discard_index(path)?;
+    Ok(open_index(path, engine)?.0)
+}

@@ -1,0 +1,183 @@
+//! Transactions that wait for a block: *pending*, so a crash may lose them.
+//!
+//! The pool runs the very rules on the state as it would stand after everything that waits already. So whoever submits
+//! hears at once which rule refuses, a device may send the next attestation before the last one is final, and a proposer
+//! takes the pool in its order and finds every transaction valid. After each block what still waits is tried again.
+//!
+//! The pool is bounded in number and bytes; at the bound it refuses ([`Rejection::Busy`]) and forgets nothing.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cairn_runtime::{Changes, Context, Overlay, SignatureCheck, apply};
+use cairn_types::{Height, Position, Rejection, SignedTransaction, TransactionId};
+
+use crate::chain::{Chain, Outcome, ReadError, RulesHistory, Snapshot};
+use crate::signature_cache::SignatureCache;
+
+/// Most transactions that wait: five full blocks.
+pub(crate) const MEMPOOL_TRANSACTIONS_MAX: usize = 20_480;
+
+/// Most bytes of transactions that wait: 64 MiB, of which a node's memory limit leaves room for a few copies.
+pub(crate) const MEMPOOL_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// See the module.
+pub(crate) struct Mempool {
+    chain: Arc<Chain>,
+    signatures: Arc<SignatureCache>,
+    pending: Mutex<Pending>,
+}
+
+struct Pending {
+    base: Arc<Snapshot>,
+    /// What everything that waits would change, laid over the base.
+    changes: Changes,
+    /// In the order in which they would stand in a block.
+    waiting: Vec<Arc<SignedTransaction>>,
+    by_id: HashMap<TransactionId, Arc<SignedTransaction>>,
+    bytes: usize,
+}
+
+/// Why a transaction was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubmitError {
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// This node could not judge it.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+}
+
+impl Mempool {
+    pub(crate) fn new(chain: Arc<Chain>, signatures: Arc<SignatureCache>) -> Self {
+        let pending = Pending {
+            base: chain.tip(),
+            changes: Changes::new(),
+            waiting: Vec::new(),
+            by_id: HashMap::new(),
+            bytes: 0,
+        };
+        Self { chain, signatures, pending: Mutex::new(pending) }
+    }
+
+    pub(crate) const fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    pub(crate) const fn signatures(&self) -> &Arc<SignatureCache> {
+        &self.signatures
+    }
+
+    /// Judges a transaction and takes it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: whoever signed or sent it is to blame, unless this node is busy or cannot read its disk.
+    pub(crate) fn add(&self, transaction: Arc<SignedTransaction>) -> Result<TransactionId, SubmitError> {
+        let id = transaction.id();
+        if self.chain.position(&id)?.is_some() {
+            return Err(Rejection::Duplicate { id }.into());
+        }
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.by_id.contains_key(&id) {
+            return Err(Rejection::Duplicate { id }.into());
+        }
+        let size = transaction.bytes().len();
+        if pending.waiting.len() >= MEMPOOL_TRANSACTIONS_MAX || pending.bytes.saturating_add(size) > MEMPOOL_BYTES_MAX {
+            return Err(Rejection::Busy { reason: "its pool of waiting transactions is full; try again later" }.into());
+        }
+        let history = RulesHistory::new(&self.chain);
+        let outcome = pending.try_add(&self.chain, &history, self.signatures.as_ref(), &transaction);
+        history.finish()?;
+        outcome?;
+        pending.insert(transaction);
+        Ok(id)
+    }
+
+    /// What waits, in order, up to the limits of a block.
+    pub(crate) fn candidates(&self) -> Vec<Arc<SignedTransaction>> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = usize::try_from(pending.base.parameters.block_transactions_max).unwrap_or(usize::MAX);
+        pending.waiting.iter().take(limit).cloned().collect()
+    }
+
+    /// Moves on to a new tip: what stands in its block leaves, what cannot follow any more is settled as rejected.
+    ///
+    /// # Errors
+    /// [`ReadError`]: this node's disk is to blame.
+    pub(crate) fn follow(&self, tip: Arc<Snapshot>, included: &[Arc<SignedTransaction>]) -> Result<(), ReadError> {
+        let mut rejected = Vec::new();
+        {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            for transaction in included {
+                pending.by_id.remove(&transaction.id());
+            }
+            let waiting = mem::take(&mut pending.waiting);
+            pending.base = tip;
+            pending.changes = Changes::new();
+            pending.bytes = 0;
+            let history = RulesHistory::new(&self.chain);
+            for transaction in waiting {
+                let id = transaction.id();
+                if !pending.by_id.contains_key(&id) {
+                    continue;
+                }
+                match pending.try_add(&self.chain, &history, self.signatures.as_ref(), &transaction) {
+                    Ok(()) => pending.insert(transaction),
+                    Err(rejection) => {
+                        pending.by_id.remove(&id);
+                        rejected.push((id, rejection));
+                    }
+                }
+            }
+            history.finish()?;
+        }
+        for (id, rejection) in rejected {
+            self.chain.settle(&id, &Outcome::Rejected(rejection));
+        }
+        Ok(())
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).waiting.is_empty()
+    }
+
+    /// How many transactions wait, and their bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        (pending.waiting.len(), pending.bytes)
+    }
+
+    /// A transaction that waits.
+    pub(crate) fn get(&self, id: &TransactionId) -> Option<Arc<SignedTransaction>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()
+    }
+}
+
+impl Pending {
+    /// Tries a transaction after everything that waits, and lays its changes over the rest.
+    fn try_add(
+        &mut self,
+        chain: &Chain,
+        history: &RulesHistory<'_>,
+        check: &dyn SignatureCheck,
+        transaction: &SignedTransaction,
+    ) -> Result<(), Rejection> {
+        let base = Arc::clone(&self.base);
+        let context = Context { chain: chain.id, parameters: &base.parameters, history };
+        let height = base.header.height.next().unwrap_or(Height::new(u64::MAX));
+        let index = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let mut overlay = Overlay::with(&base.state, mem::take(&mut self.changes));
+        let outcome = apply(&overlay, context, check, transaction, Position { height, index });
+        let outcome = outcome.map(|changes| overlay.extend(changes));
+        self.changes = overlay.into_changes();
+        outcome
+    }
+
+    fn insert(&mut self, transaction: Arc<SignedTransaction>) {
+        self.bytes = self.bytes.saturating_add(transaction.bytes().len());
+        self.by_id.insert(transaction.id(), Arc::clone(&transaction));
+        self.waiting.push(transaction);
+    }
+}
