@@ -16,6 +16,11 @@ use crate::error::StorageError;
 /// How often sled writes out by itself, in milliseconds: what a kill may undo, and the node replays.
 const FLUSH_EVERY_MS: u64 = 1_000;
 
+/// Keys of a batch for which sled's garbage is collected once more. A batch replaces a page for every key and sled frees old
+/// pages only as its threads come and go, so the batches of a busy chain piled up garbage without end: 100,000
+/// transactions in batches of 4,000 keys left 1,195 MB in use, and 130 MB with this.
+const KEYS_PER_COLLECTION: usize = 128;
+
 /// The engine, open.
 pub(super) struct SledIndex {
     /// Keeps sled's threads running; reads and writes go through the tree.
@@ -110,7 +115,10 @@ impl Index for SledIndex {
         if *closed {
             return Err(StorageError::IndexClosed { engine: Engine::Sled });
         }
-        contained(Engine::Sled, "write", || self.tree.apply_batch(writing))
+        contained(Engine::Sled, "write", || self.tree.apply_batch(writing))?;
+        drop(closed);
+        (0..4 + batch.len() / KEYS_PER_COLLECTION).for_each(|_| sled::pin().flush());
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), StorageError> {
