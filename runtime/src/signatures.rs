@@ -6,7 +6,9 @@
 
 use cairn_types::limits::SIGNATURES_MAX;
 use cairn_types::transaction::signed_message;
-use cairn_types::{KeySet, Principal, PublicKey, Rejection, Signature, SignatureBytes, TransactionId};
+use cairn_types::{
+    Call, KeySet, Principal, PublicKey, Rejection, Signature, SignatureBytes, Transaction, TransactionId,
+};
 
 use crate::device;
 use crate::state::{self, State};
@@ -56,6 +58,26 @@ impl Signer {
             }
         }
     }
+}
+
+/// For each signature, the key that it will probably be checked with if the transaction is applied soon after `state`.
+///
+/// A node uses it to verify ahead, on all its cores. It decides nothing: [`crate::apply`] asks for the right keys itself.
+pub fn likely_keys(state: &impl State, transaction: &Transaction) -> Vec<(PublicKey, SignatureBytes)> {
+    let shown = match &transaction.body.call {
+        Call::RegisterDevice(call) => Some((Principal::Device(call.inception.id()), call.inception.key)),
+        Call::RotateDeviceKey(call) => Some((Principal::Device(call.device), call.key)),
+        _ => None,
+    };
+    let key_of = |signature: &Signature| match shown {
+        Some((principal, key)) if principal == signature.signer => Some(key),
+        _ => {
+            let signer = Signer::current(state, signature.signer).ok()?;
+            signer.keys.keys.get(usize::from(signature.key)).copied()
+        }
+    };
+    let signatures = transaction.signatures.iter().take(SIGNATURES_MAX);
+    signatures.filter_map(|signature| Some((key_of(signature)?, signature.bytes))).collect()
 }
 
 /// Checks count and order, without looking at keys.

@@ -4,6 +4,8 @@ use cairn_types::call::Grant;
 use cairn_types::{Action, Call, Grantee, Principal, Rejection, Scope, SignatureBytes, SignedTransaction};
 
 use super::world::{Actor, Device, World, give, register, rotate};
+use crate::signatures::likely_keys;
+use crate::{CheckDirectly, SignatureCheck};
 
 /// The board lets the works read in its namespace.
 fn grant_of(board: &Actor, world: &World) -> Grant {
@@ -83,4 +85,27 @@ fn a_rotation_is_signed_by_the_new_key_and_by_no_other() {
     let unexpected = Rejection::SignatureUnexpected { signer: works.principal, key: 0 };
     assert_eq!(world.offer(world.sign(&[&meter.in_epoch(1), &works], body)), Err(unexpected));
     assert!(world.submit(&[&meter.in_epoch(1)], call).is_ok());
+}
+
+#[test]
+fn the_likely_keys_are_those_that_will_be_asked_for() {
+    let (mut world, meter, grant) = World::with_meter();
+    let (works, board) = (world.works.clone(), world.board.clone());
+    let valve = Device::called("valve");
+    let transactions = [
+        world.transaction(&[&works, &valve.actor()], register(&valve, &works, world.zone("north"))),
+        world.transaction(&[&board.with_keys(&[0, 2])], Call::Grant(grant_of(&board, &world))),
+        world.transaction(&[&meter.actor()], super::world::open("flow", grant)),
+        world.transaction(&[&meter.in_epoch(1)], rotate(&meter, 1)),
+    ];
+    for transaction in transactions {
+        let likely = likely_keys(&world.state, transaction.transaction());
+        assert_eq!(likely.len(), transaction.transaction().signatures.len());
+        for (key, signature) in likely {
+            assert!(CheckDirectly.verifies(&key, &transaction.id(), &signature));
+        }
+        world.offer(transaction).expect("it is signed by who must sign");
+    }
+    let by_nobody = world.transaction(&[&Device::called("ghost").actor()], super::world::open("flow", grant));
+    assert_eq!(likely_keys(&world.state, by_nobody.transaction()), [], "a key that is not known is not guessed");
 }
