@@ -9,11 +9,11 @@ use cairn_rpc::Backend;
 use cairn_rpc::backend::{
     FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
 };
+use cairn_types::limits::TRANSACTION_BYTES_MAX;
 use cairn_types::{
     AttestationRef, Block, Call, Certificate, ChainId, ContentHash, Height, Position, Rejection, SignedTransaction,
     TransactionId, ValidatorIndex,
 };
-use cairn_types::limits::TRANSACTION_BYTES_MAX;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::chain::{self, Chain, Outcome, Snapshot};
@@ -324,10 +324,7 @@ impl Backend for NodeBackend {
         Ok(self.assemble(attestation)?.map(|bundle| bundle.encode()))
     }
 
-    fn submit(
-        &self,
-        transactions: Vec<Vec<u8>>,
-    ) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send {
+    fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send {
         self.submit_all(transactions)
     }
 

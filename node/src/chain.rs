@@ -59,7 +59,9 @@ pub(crate) enum ReadError {
     Storage(#[from] StorageError),
     #[error("the stored {what} does not decode: {source}")]
     Decode { what: &'static str, source: DecodeError },
-    #[error("the index has no {what}, which it should have; stop the node, delete its index directory and start it again")]
+    #[error(
+        "the index has no {what}, which it should have; stop the node, delete its index directory and start it again"
+    )]
     IndexHole { what: String },
 }
 

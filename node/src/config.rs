@@ -124,8 +124,7 @@ pub(crate) enum ConfigError {
 impl NodeConfig {
     /// Reads a file and makes its paths absolute to where it stands.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) })?;
         let base = path.parent().unwrap_or(Path::new("."));

@@ -274,8 +274,7 @@ impl Driver {
         let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);
         let is_first = tip.header.height == Height::GENESIS;
         let has_reason = self.next_is_wanted
-            || (self.is_connected_to_quorum()
-                && (is_first || Instant::now() >= heartbeat || !self.mempool.is_empty()));
+            || (self.is_connected_to_quorum() && (is_first || Instant::now() >= heartbeat || !self.mempool.is_empty()));
         if has_reason {
             self.start();
         }
@@ -386,8 +385,7 @@ impl Driver {
 
     /// Commits the block after the tip, and moves everything on to it.
     fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<(), DriverError> {
-        let (transactions, proposer, bytes) =
-            (judged.transactions.clone(), judged.header.proposer, judged.bytes.len());
+        let (transactions, proposer, bytes) = (judged.transactions.clone(), judged.header.proposer, judged.bytes.len());
         let round = certificate.round;
         let snapshot = self.ledger.commit(judged, certificate)?;
         let height = snapshot.header.height;
@@ -451,8 +449,7 @@ impl Driver {
     /// Builds the next block from what waits.
     fn build(&self, index: ValidatorIndex) -> Result<JudgedBlock, ReadError> {
         let candidates = self.mempool.candidates();
-        let (judged, rejected) =
-            ledger::build(&self.chain, self.signatures.as_ref(), index, now_ms(), candidates)?;
+        let (judged, rejected) = ledger::build(&self.chain, self.signatures.as_ref(), index, now_ms(), candidates)?;
         for (transaction, rejection) in rejected {
             tracing::debug!(id = %transaction.id(), %rejection, "left out of our block");
         }

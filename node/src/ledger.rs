@@ -21,8 +21,8 @@ use cairn_storage::{
 };
 use cairn_types::block::HEADER_VERSION;
 use cairn_types::{
-    Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position,
-    PublicKey, SignatureBytes, SignedTransaction, TransactionId, ValidatorIndex, codec, encode,
+    Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position, PublicKey,
+    SignatureBytes, SignedTransaction, TransactionId, ValidatorIndex, codec, encode,
 };
 
 use crate::chain::{
@@ -65,7 +65,9 @@ pub(crate) enum LedgerError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("block {height} of the block log is damaged; move the data directory away and start the node again: it fetches the ledger from its peers")]
+    #[error(
+        "block {height} of the block log is damaged; move the data directory away and start the node again: it fetches the ledger from its peers"
+    )]
     Damaged { height: Height },
     #[error("block {height} of the block log does not follow from the blocks before it: {source}")]
     Inconsistent { height: Height, source: BlockError },
@@ -111,7 +113,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`]: the disk or the operator is to blame.
-    pub(crate) fn open(directory: &DataDirectory, engine: Engine, genesis: GenesisBlock) -> Result<Opened, LedgerError> {
+    pub(crate) fn open(
+        directory: &DataDirectory,
+        engine: Engine,
+        genesis: GenesisBlock,
+    ) -> Result<Opened, LedgerError> {
         let first = Height::GENESIS.next().expect("there is a height after the genesis");
         let (log, recovery) = BlockLog::open(&directory.blocks(), first)?;
         let path = directory.index(engine);
@@ -170,19 +176,20 @@ impl Ledger {
     ///
     /// # Panics
     /// If the block is not the one after the tip: the driver commits in order.
-    pub(crate) fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<Arc<Snapshot>, LedgerError> {
+    pub(crate) fn commit(
+        &mut self,
+        judged: JudgedBlock,
+        certificate: Certificate,
+    ) -> Result<Arc<Snapshot>, LedgerError> {
         assert_eq!(Some(judged.header.height), self.chain.tip().header.height.next(), "blocks are committed in order");
         assert_eq!(certificate.block, judged.hash, "a certificate is of its block");
-        let record = RecordRef { height: judged.header.height, block: &judged.bytes, certificate: &encode(&certificate) };
+        let record =
+            RecordRef { height: judged.header.height, block: &judged.bytes, certificate: &encode(&certificate) };
         self.log.append_many(&[record])?;
         self.index_and_publish(judged, certificate)
     }
 
-    fn index_and_publish(
-        &self,
-        judged: JudgedBlock,
-        certificate: Certificate,
-    ) -> Result<Arc<Snapshot>, LedgerError> {
+    fn index_and_publish(&self, judged: JudgedBlock, certificate: Certificate) -> Result<Arc<Snapshot>, LedgerError> {
         let parent = self.chain.tip();
         let mut history = parent.history.clone();
         let mut batch = Batch::new();

@@ -47,7 +47,11 @@ impl Metrics {
         let m = &metrics;
         registry.register("ledger_height", "Newest final height", m.height.clone());
         registry.register("ledger_blocks", "Blocks that became final since the start", m.blocks.clone());
-        registry.register("ledger_transactions", "Transactions that became final since the start", m.transactions.clone());
+        registry.register(
+            "ledger_transactions",
+            "Transactions that became final since the start",
+            m.transactions.clone(),
+        );
         registry.register("ledger_state_keys", "Keys in the state", m.state_keys.clone());
         registry.register("consensus_later_rounds", "Rounds after the first of a height", m.later_rounds.clone());
         registry.register("consensus_evidence", "Contradictions of validators that were kept", m.evidence.clone());

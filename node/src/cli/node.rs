@@ -46,8 +46,7 @@ pub(super) fn run(command: NodeCommand) -> anyhow::Result<ExitCode> {
     } else {
         log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;
     runtime.block_on(run::run(&config))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -177,12 +177,13 @@ fn organizations(specs: &[String]) -> anyhow::Result<(Vec<FoundingOrganization>,
     for spec in specs {
         let mut parts = spec.splitn(3, ':');
         let name: Name = parts.next().unwrap_or_default().parse().with_context(|| format!("--organization {spec}"))?;
-        let Some(roles) = parts.next() else { bail!("--organization {spec}: roles are missing; write NAME:ROLE[+ROLE…]") };
+        let Some(roles) = parts.next() else {
+            bail!("--organization {spec}: roles are missing; write NAME:ROLE[+ROLE…]")
+        };
         let roles: Option<Roles> =
             roles.split('+').map(|text| Role::ALL.into_iter().find(|role| role.name() == text)).collect();
-        let roles = roles.with_context(|| {
-            format!("--organization {spec}: roles are council, manufacturer, operator and auditor")
-        })?;
+        let roles = roles
+            .with_context(|| format!("--organization {spec}: roles are council, manufacturer, operator and auditor"))?;
         let title = parts.next().unwrap_or(name.as_str()).to_owned();
         let key = keys::generate();
         organizations.push(FoundingOrganization {
@@ -208,8 +209,7 @@ fn plan(generate: &Generate) -> Vec<Planned> {
         network: format!("/ip4/127.0.0.1/tcp/{}", generate.base_port + NETWORK_PORT_OFFSET + position),
     };
     let validators = (0..generate.validators).map(|i| node(i, format!("node-{i}"), true));
-    let observers =
-        (0..generate.observers).map(|i| node(generate.validators + i, format!("observer-{i}"), false));
+    let observers = (0..generate.observers).map(|i| node(generate.validators + i, format!("observer-{i}"), false));
     validators.chain(observers).collect()
 }
 

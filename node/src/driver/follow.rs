@@ -135,9 +135,9 @@ impl Driver {
 
     pub(super) fn on_answer(&mut self, answer: Answer) -> Result<(), DriverError> {
         let Answer { from, request, result } = answer;
-        let response = result.map_err(|error| error.to_string()).and_then(|bytes| {
-            Response::decode(&bytes).map_err(|error| error.to_string())
-        });
+        let response = result
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| Response::decode(&bytes).map_err(|error| error.to_string()));
         match (request, response) {
             (Request::Head, Ok(Response::Head(height))) => self.on_head(from, height),
             (Request::Undecided { .. }, Ok(Response::Undecided(bytes))) => {
