@@ -9,8 +9,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod connect;
+mod key;
+mod names;
 mod node;
+mod output;
+mod status;
+mod submit;
 mod testnet;
+mod tx;
 
 /// Cairn: a ledger of device identities, authorizations and data attestations.
 #[derive(Debug, Parser)]
@@ -26,6 +33,12 @@ enum Command {
     Node(node::NodeCommand),
     /// Make the files of a local network.
     Testnet(testnet::TestnetCommand),
+    /// Make key files and show their public halves.
+    Key(key::KeyCommand),
+    /// Show where the chain and a node stand.
+    Status(status::StatusCommand),
+    /// Find, await and offer transactions.
+    Tx(tx::TxCommand),
 }
 
 /// Runs what was typed.
@@ -33,6 +46,9 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Node(command) => node::run(command),
         Command::Testnet(command) => testnet::run(command),
+        Command::Key(command) => key::run(command),
+        Command::Status(command) => status::run(command),
+        Command::Tx(command) => tx::run(command),
     };
     match outcome {
         Ok(code) => code,
