@@ -1,0 +1,85 @@
+//! `cairn organization`: who is in the network.
+
+use std::process::ExitCode;
+
+use cairn_rpc::views::{OrganizationView, Text};
+use cairn_types::{Height, Name, Position};
+use clap::{Args, Subcommand};
+
+use super::connect::{Connection, NodeArgs};
+use super::list::{ListArgs, collect, footer};
+use super::names::{OrganizationName, height};
+use super::output::{Report, Rows, table};
+
+#[derive(Debug, Args)]
+pub(super) struct OrganizationCommand {
+    #[command(subcommand)]
+    command: Organization,
+}
+
+#[derive(Debug, Subcommand)]
+enum Organization {
+    /// List all organizations, by name.
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Show one organization.
+    Get {
+        /// Its name or id.
+        #[arg(value_name = "ORG")]
+        organization: OrganizationName,
+        /// As it stood at this height [default: the latest]
+        #[arg(long, value_name = "HEIGHT", value_parser = height)]
+        at: Option<Height>,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+}
+
+pub(super) fn run(command: OrganizationCommand) -> anyhow::Result<ExitCode> {
+    match command.command {
+        Organization::List { list, node } => node.run(async |connection| all(connection, list).await),
+        Organization::Get { organization, at, node } => {
+            node.run(async |connection| get(connection, organization, at).await)
+        }
+    }
+}
+
+fn roles(view: &OrganizationView) -> String {
+    let names = view.roles.iter().filter_map(|role| serde_json::to_value(role).ok());
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect::<Vec<_>>().join("+")
+}
+
+fn threshold(view: &OrganizationView) -> String {
+    format!("{} of {}", view.keys.threshold, view.keys.keys.len())
+}
+
+async fn all(connection: &Connection, list: ListArgs) -> anyhow::Result<Report> {
+    let client = &connection.client;
+    let page = collect::<_, Name>(list, async |after, limit, at| client.organization_list(after, limit, at).await);
+    let page = page.await?;
+    let line = |view: &OrganizationView| {
+        vec![view.name.to_string(), roles(view), threshold(view), view.id.to_string(), view.title.clone()]
+    };
+    let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
+    let table = table(&["NAME", "ROLES", "KEYS", "ID", "TITLE"], &lines);
+    Report::new(&page, format!("{table}{}", footer(&page, "organization")))
+}
+
+async fn get(connection: &Connection, name: OrganizationName, at: Option<Height>) -> anyhow::Result<Report> {
+    let answer = connection.client.organization_get(Text(name.0), at.map(Text)).await?;
+    let view = &answer.value;
+    let rows = Rows::new()
+        .row("organization", &view.name)
+        .row("id", &view.id)
+        .row("title", &view.title)
+        .row("roles", roles(view))
+        .row("keys", format!("{}, since {}", threshold(view), Position::from(view.keys_since)));
+    let rows =
+        view.keys.keys.iter().enumerate().fold(rows, |rows, (index, key)| rows.row(&format!("key {index}"), key));
+    let rows = rows.maybe("next keys", view.next.map(|next| format!("committed to as {next}")));
+    Report::new(&answer, rows)
+}
