@@ -86,9 +86,12 @@ pub(super) fn conclude(outcome: anyhow::Result<Report>, as_json: bool) -> anyhow
     }
 }
 
-/// Writes a line to standard output. A reader who has seen enough is no failure.
+/// Writes a line to standard output, unless there is nothing to say. A reader who has seen enough is no failure.
 fn print(text: &str) -> anyhow::Result<()> {
     let text = text.trim_end_matches('\n');
+    if text.is_empty() {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),

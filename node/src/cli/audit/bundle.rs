@@ -1,0 +1,103 @@
+//! `cairn audit bundle`: one file with everything to judge an attestation offline.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use super::super::connect::{Connection, NodeArgs};
+use super::super::output::{Report, Usage};
+use super::super::verify::paint::{GOOD, Paint, thousands};
+use super::Which;
+
+/// The name that means standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+#[derive(Debug, Args)]
+pub(super) struct Bundle {
+    #[command(flatten)]
+    which: Which,
+    /// Where to; `-` is standard output, where the bundle then stands alone.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    pub(super) node: NodeArgs,
+}
+
+impl Bundle {
+    pub(super) async fn run(&self, connection: &Connection) -> anyhow::Result<Report> {
+        let to_stdout = self.out == Path::new(STANDARD_OUTPUT);
+        if to_stdout && self.node.is_json() {
+            return Err(Usage("standard output cannot carry both the bundle and JSON".to_owned()).into());
+        }
+        let selector = self.which.selector(connection).await?;
+        let answer = connection.client.audit_bundle(selector).await?;
+        let (height, answer) = (answer.height, answer.value);
+        let bytes = &answer.bundle.0;
+        if to_stdout {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush()).context("standard output")?;
+            return Report::new(&json!({}), "");
+        }
+        write_whole(&self.out, bytes).with_context(|| self.out.display().to_string())?;
+        let about = json!({
+            "bundle": self.out,
+            "bytes": bytes.len(),
+            "attestation": answer.attestation,
+            "id": answer.id,
+            "height": height,
+        });
+        let paint = Paint::of_stdout();
+        let (mark, out, length) = (paint.good(GOOD), self.out.display(), thousands(u64::try_from(bytes.len())?));
+        let next =
+            format!("  attestation {}\n  judge it with: cairn verify {out} CONTENT --genesis HASH", answer.attestation);
+        Report::new(
+            &about,
+            format!("{mark} {out}: {length} bytes, checkpoint at height {height}\n{}", paint.dim(&next)),
+        )
+    }
+}
+
+/// Writes a file so that its name stands for all of it or for what was there before, also after a power cut.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = directory.join(beside);
+    let written = File::create(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| File::open(directory)?.sync_all());
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::write_whole;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("day.bundle");
+        for content in [&b"first"[..], b"second"] {
+            write_whole(&path, content).expect("writes");
+            assert_eq!(fs::read(&path).expect("reads"), content);
+        }
+        assert!(write_whole(&directory.path().join("no/such/day.bundle"), b"").is_err());
+        assert_eq!(fs::read_dir(directory.path()).expect("lists").count(), 1);
+    }
+}
