@@ -3,7 +3,7 @@
 //! The documentation of the methods here is the text of `openrpc.json`. Parameters can be given by name or by place; a
 //! parameter that is not known is refused before a method is called (see [`crate::contract`]).
 //!
-//! Every method can also fail with `InvalidParameter`, `Busy`, `Timeout` and `Starting`.
+//! Every method can also fail with `InvalidParameter`, `Overloaded`, `Timeout` and `Starting`.
 
 mod attestation;
 mod audit;

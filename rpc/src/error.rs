@@ -100,11 +100,8 @@ pub enum CallError {
         limit_ms: u64,
     },
     /// Too many calls are at work. Try again.
-    #[error("{calls} calls are at work already; try again")]
-    Busy {
-        /// How many.
-        calls: usize,
-    },
+    #[error("the node has as many calls at work as it takes; try again")]
+    Overloaded,
     /// The node is starting and has no state yet. Try again.
     #[error("the node is starting; try again")]
     Starting,
@@ -133,7 +130,7 @@ impl CallError {
         ("NotFinal", -32_044),
         ("TooLarge", -32_045),
         ("Timeout", -32_046),
-        ("Busy", -32_047),
+        ("Overloaded", -32_047),
         ("Starting", -32_048),
         ("FellBehind", -32_049),
         ("NameUnknown", -32_050),
@@ -153,7 +150,7 @@ impl CallError {
             Self::NotFinal { .. } => "NotFinal",
             Self::TooLarge { .. } => "TooLarge",
             Self::Timeout { .. } => "Timeout",
-            Self::Busy { .. } => "Busy",
+            Self::Overloaded => "Overloaded",
             Self::Starting => "Starting",
             Self::FellBehind { .. } => "FellBehind",
             Self::Internal { .. } => "Internal",
@@ -181,7 +178,7 @@ impl CallError {
         let mut data = ErrorData { name: self.name().to_owned(), code: number, fields: Default::default() };
         let mut field = |name: &str, value: String| drop(data.fields.insert(name.to_owned(), value));
         match self {
-            Self::Rejected(_) | Self::Starting => {}
+            Self::Rejected(_) | Self::Overloaded | Self::Starting => {}
             Self::InvalidParameter { parameter, reason } => {
                 field("parameter", parameter.clone());
                 field("reason", reason.clone());
@@ -203,7 +200,6 @@ impl CallError {
             }
             Self::TooLarge { reason } => field("reason", reason.clone()),
             Self::Timeout { limit_ms } => field("limitMs", limit_ms.to_string()),
-            Self::Busy { calls } => field("calls", calls.to_string()),
             Self::FellBehind { missed } => field("missed", missed.to_string()),
             Self::Internal { reason } => field("reason", (*reason).to_owned()),
         }
@@ -275,6 +271,10 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), count);
+
+        for (name, _) in CallError::TABLE {
+            assert!(Rejection::TABLE.iter().all(|(_, other)| other != name), "{name} has two codes");
+        }
     }
 
     #[test]

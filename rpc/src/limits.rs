@@ -11,6 +11,12 @@ pub const BODY_BYTES_MAX: u32 = 1024 * 1024;
 /// Most bytes of an answer: a bundle of 2 MiB or a state proof of 3.5 MiB in hexadecimal fits.
 pub const ANSWER_BYTES_MAX: u32 = 8 * 1024 * 1024;
 
+/// Most KiB of all requests' bodies that are being read or worked on at once: 64 of the largest. The next one waits.
+pub const BODIES_KIB_MAX: u32 = 64 * 1024;
+
+/// How long a request's body may take to arrive, a wait for room included.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Most calls in one JSON-RPC batch. Beyond, `tx_submitMany` and `POST /tx` carry more at less cost.
 pub const BATCH_CALLS_MAX: u32 = 100;
 
@@ -36,6 +42,13 @@ pub const WAITS_MAX: usize = cairn_types::limits::BLOCK_TRANSACTIONS_MAX;
 /// subscriptions fall behind and are closed.
 pub const CONNECTION_MESSAGES_MAX: u32 = 64;
 
+/// Most calls at work for one WebSocket, waits not counted: enough to keep the cores busy. The next one waits its turn.
+pub const CONNECTION_CALLS_MAX: usize = 16;
+
+/// Most bytes of answers that wait for the reader of one WebSocket. Beyond, no call of that connection begins and nothing
+/// more is read from it, until the peer has read.
+pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
+
 /// How long a call may take, a wait not counted.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -45,8 +58,8 @@ pub const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a wait takes if the caller does not say.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 
-/// How long a request may take in all, from its first byte to its answer: the longest wait, and a slow sender.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a request may take in all, from its first byte to its answer: the longest wait, a slow sender, and some.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A connection on which nothing is asked for so long is closed, so that idle ones do not keep others out.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -90,5 +103,7 @@ pub const PROOF_BYTES_MAX: usize = 3_584 * 1024;
 const _: () = assert!(PROOF_BYTES_MAX * 2 + 64 * 1024 < ANSWER_BYTES_MAX as usize);
 const _: () = assert!(WAIT_MAX.as_secs() < REQUEST_TIMEOUT.as_secs());
 const _: () = assert!(CALL_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
+const _: () = assert!(BODY_BYTES_MAX.div_ceil(1024) <= BODIES_KIB_MAX);
+const _: () = assert!(BODY_TIMEOUT.as_secs() + WAIT_MAX.as_secs() <= REQUEST_TIMEOUT.as_secs());
 const _: () = assert!(PAGE_DEFAULT <= PAGE_MAX);
 const _: () = assert!(BATCH_CALLS_MAX as usize <= CALLS_MAX);

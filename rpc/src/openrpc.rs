@@ -179,6 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn the_table_has_every_method_of_the_traits_and_no_other() {
+        let attributes = ["#[method(name = \"", "#[subscription(name = \""];
+        let mut served: Vec<String> = Vec::new();
+        for (namespace, source) in crate::api::SOURCES {
+            for line in source.lines() {
+                let name =
+                    attributes.iter().find_map(|attribute| line.trim().strip_prefix(attribute)?.split('"').next());
+                served.extend(name.map(|name| format!("{namespace}_{name}")));
+            }
+        }
+        let mut known: Vec<&str> = contract::methods().map(|method| method.name).collect();
+        served.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known, served);
+    }
+
+    #[test]
     fn every_method_and_parameter_has_words() {
         for method in contract::methods() {
             let words = words(method);

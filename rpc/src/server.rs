@@ -1,9 +1,9 @@
 //! Listening, and everything that stands between the network and a method.
 //!
 //! ```text
-//! TCP ─► connections (bounded, idle ones closed)
-//!          └─► host filter ─► gate (origins, raw routes, time) ─► jsonrpsee (bodies, batches, subscriptions)
-//!                                                                    └─► calls (known parameters, bounded, timed) ─► method
+//! TCP ─► connections (bounded; idle ones closed; who does not read is not read from: flow)
+//!          └─► host filter ─► gate (origins, raw routes, bodies, time) ─► jsonrpsee (batches, subscriptions)
+//!                                                        └─► calls (known parameters, bounded, timed) ─► method
 //! ```
 //!
 //! It does not know what methods do. The invariant it keeps: whatever arrives, memory, time and connections stay within
@@ -12,6 +12,7 @@
 
 mod calls;
 mod connections;
+mod flow;
 mod gate;
 mod config;
 
@@ -32,7 +33,7 @@ use crate::limits::{
     ANSWER_BYTES_MAX, BATCH_CALLS_MAX, CALLS_MAX, CONNECTION_MESSAGES_MAX, PING_INTERVAL, SUBSCRIPTIONS_MAX, WAITS_MAX,
 };
 use crate::service::Service;
-use calls::{CallLayer, CallPermits};
+use calls::{CallLayer, CallLimits};
 use connections::Connections;
 use gate::GateLayer;
 
@@ -118,11 +119,12 @@ pub async fn serve<B: Backend>(config: RpcConfig, backend: Arc<B>) -> Result<Rpc
         config.origins,
         config.body_bytes_max,
     ));
-    let calls = RpcServiceBuilder::new().layer(CallLayer::new(CallPermits::new()));
+    let calls = RpcServiceBuilder::new().layer(CallLayer::new(CallLimits::default()));
     let builder = Server::builder().set_config(limits).set_http_middleware(http).set_rpc_middleware(calls);
 
     let (stop_handle, stop) = stop_channel();
-    let connections = Connections::new(listener, builder.to_service_builder(), methods.into(), stop_handle);
+    let connections =
+        Connections::new(listener, builder.to_service_builder(), methods.into(), stop_handle, config.connections_max);
     let task = tokio::spawn(connections.accept());
     tracing::info!(%address, "serving JSON-RPC");
     Ok(RpcServer { address, stop, task })

@@ -10,6 +10,7 @@ use jsonrpsee::types::{ErrorObjectOwned, Id, Request};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::flow::Flow;
 use crate::contract::{self, Method};
 use crate::error::CallError;
 use crate::limits::{CALL_TIMEOUT, CALLS_MAX, WAIT_MAX, WAITS_MAX};
@@ -22,41 +23,85 @@ const WAIT_TIMEOUT: Duration = WAIT_MAX.saturating_add(Duration::from_secs(5));
 
 const _: () = assert!(WAIT_TIMEOUT.as_secs() < crate::limits::REQUEST_TIMEOUT.as_secs());
 
-/// How many calls may be at work.
+/// How many calls may be at work, and for how long.
 #[derive(Debug)]
-pub(super) struct CallPermits {
+pub(super) struct CallLimits {
     calls: Arc<Semaphore>,
     waits: Arc<Semaphore>,
+    call_timeout: Duration,
+    wait_timeout: Duration,
 }
 
-impl CallPermits {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { calls: Arc::new(Semaphore::new(CALLS_MAX)), waits: Arc::new(Semaphore::new(WAITS_MAX)) })
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            waits: Arc::new(Semaphore::new(WAITS_MAX)),
+            call_timeout: CALL_TIMEOUT,
+            wait_timeout: WAIT_TIMEOUT,
+        }
     }
+}
 
-    fn acquire(semaphore: &Arc<Semaphore>, number: usize, max: usize) -> Result<OwnedSemaphorePermit, CallError> {
+impl CallLimits {
+    fn acquire(semaphore: &Arc<Semaphore>, number: usize) -> Result<OwnedSemaphorePermit, CallError> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        Arc::clone(semaphore).try_acquire_many_owned(number).map_err(|_| CallError::Busy { calls: max })
+        Arc::clone(semaphore).try_acquire_many_owned(number).map_err(|_| CallError::Overloaded)
     }
 
-    fn for_call(&self, method: &str) -> Result<OwnedSemaphorePermit, CallError> {
-        if method == WAIT { Self::acquire(&self.waits, 1, WAITS_MAX) } else { Self::acquire(&self.calls, 1, CALLS_MAX) }
+    /// A place among the calls at work, or the waits.
+    fn place(&self, method: &str) -> Result<OwnedSemaphorePermit, CallError> {
+        Self::acquire(if method == WAIT { &self.waits } else { &self.calls }, 1)
     }
 
-    fn for_batch(&self, calls: usize) -> Result<OwnedSemaphorePermit, CallError> {
-        Self::acquire(&self.calls, calls, CALLS_MAX)
+    /// Places for a batch.
+    fn places(&self, calls: usize) -> Result<OwnedSemaphorePermit, CallError> {
+        Self::acquire(&self.calls, calls)
     }
+
+    fn timeout(&self, method: &str) -> Duration {
+        if method == WAIT { self.wait_timeout } else { self.call_timeout }
+    }
+}
+
+/// The flow of the WebSocket that a call came by. Over HTTP there is none: the next request waits for the answer.
+fn flow_of(request: &Request<'_>) -> Option<Arc<Flow>> {
+    request.extensions().get::<Arc<Flow>>().cloned()
+}
+
+async fn turn(flow: &Option<Arc<Flow>>) -> Option<OwnedSemaphorePermit> {
+    match flow {
+        Some(flow) => Some(flow.turn().await),
+        None => None,
+    }
+}
+
+async fn timed<T>(limit: Duration, work: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(CallError::Timeout { limit_ms }))
+}
+
+/// The response, counted as unsent.
+fn answered(answer: Result<MethodResponse, CallError>, id: Id<'_>, flow: &Option<Arc<Flow>>) -> MethodResponse {
+    let response = answer.unwrap_or_else(|error| MethodResponse::error(id, ErrorObjectOwned::from(error)));
+    // The answer to a subscription was sent on its way already, by jsonrpsee.
+    if let Some(flow) = flow
+        && (response.is_method_call() || response.is_batch())
+    {
+        flow.answered(response.as_json().get().len());
+    }
+    response
 }
 
 /// Puts [`Calls`] around a service.
 #[derive(Clone, Debug)]
 pub(super) struct CallLayer {
-    permits: Arc<CallPermits>,
+    limits: Arc<CallLimits>,
 }
 
 impl CallLayer {
-    pub(super) const fn new(permits: Arc<CallPermits>) -> Self {
-        Self { permits }
+    pub(super) fn new(limits: CallLimits) -> Self {
+        Self { limits: Arc::new(limits) }
     }
 }
 
@@ -64,7 +109,7 @@ impl<S> tower::Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Calls { inner, permits: Arc::clone(&self.permits) }
+        Calls { inner, limits: Arc::clone(&self.limits) }
     }
 }
 
@@ -72,11 +117,7 @@ impl<S> tower::Layer<S> for CallLayer {
 #[derive(Clone, Debug)]
 pub(super) struct Calls<S> {
     inner: S,
-    permits: Arc<CallPermits>,
-}
-
-fn timeout(limit: Duration) -> CallError {
-    CallError::Timeout { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+    limits: Arc<CallLimits>,
 }
 
 impl<S> RpcServiceT for Calls<S>
@@ -88,41 +129,44 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = Self::MethodResponse> + Send + 'a {
-        let inner = self.inner.clone();
-        let admitted = check(&request).and_then(|()| self.permits.for_call(request.method_name()));
+        let (inner, limits) = (self.inner.clone(), Arc::clone(&self.limits));
         async move {
-            let _permit = match admitted {
-                Ok(permit) => permit,
-                Err(error) => return MethodResponse::error(request.id(), ErrorObjectOwned::from(error)),
-            };
-            let limit = if request.method_name() == WAIT { WAIT_TIMEOUT } else { CALL_TIMEOUT };
+            let checked = check(&request);
+            let flow = flow_of(&request).filter(|_| request.method_name() != WAIT);
             let id = request.id().into_owned();
-            match tokio::time::timeout(limit, inner.call(request)).await {
-                Ok(response) => response,
-                Err(_) => MethodResponse::error(id, ErrorObjectOwned::from(timeout(limit))),
-            }
+            let method = request.method_name().to_owned();
+            let work = async {
+                let _turn = turn(&flow).await;
+                let _place = limits.place(&method)?;
+                Ok(inner.call(request).await)
+            };
+            let answer = match checked {
+                Ok(()) => timed(limits.timeout(&method), work).await,
+                Err(error) => Err(error),
+            };
+            answered(answer, id, &flow)
         }
     }
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
-        let inner = self.inner.clone();
-        for entry in batch.iter_mut() {
-            if let Ok(BatchEntry::Call(request)) = entry
-                && let Err(error) = check(request)
-            {
-                *entry = Err(BatchEntryErr::new(request.id().into_owned(), error.into()));
-            }
-        }
-        let admitted = self.permits.for_batch(batch.len());
+        let (inner, limits) = (self.inner.clone(), Arc::clone(&self.limits));
         async move {
-            let _permit = match admitted {
-                Ok(permit) => permit,
-                Err(error) => return MethodResponse::error(Id::Null, ErrorObjectOwned::from(error)),
-            };
-            match tokio::time::timeout(WAIT_TIMEOUT, inner.batch(batch)).await {
-                Ok(response) => response,
-                Err(_) => MethodResponse::error(Id::Null, ErrorObjectOwned::from(timeout(WAIT_TIMEOUT))),
+            let mut flow = None;
+            for entry in batch.iter_mut() {
+                if let Ok(BatchEntry::Call(request)) = entry {
+                    flow = flow.or_else(|| flow_of(request));
+                    if let Err(error) = check(request) {
+                        *entry = Err(BatchEntryErr::new(request.id().into_owned(), error.into()));
+                    }
+                }
             }
+            let work = async {
+                let _turn = turn(&flow).await;
+                let _places = limits.places(batch.len())?;
+                Ok(inner.batch(batch).await)
+            };
+            let answer = timed(limits.wait_timeout, work).await;
+            answered(answer, Id::Null, &flow)
         }
     }
 
@@ -197,11 +241,72 @@ impl<'de> Visitor<'de> for Known {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
+    use std::sync::Arc;
+    use std::time::Duration;
 
+    use jsonrpsee::core::middleware::{Batch, Notification};
+    use jsonrpsee::server::MethodResponse;
+    use jsonrpsee::server::middleware::rpc::RpcServiceT;
     use jsonrpsee::types::{Id, Request};
     use serde_json::value::RawValue;
+    use tokio::sync::Semaphore;
+    use tower::Layer;
 
-    use super::check;
+    use super::{CallLayer, CallLimits, WAIT, check};
+
+    /// A service that never answers.
+    #[derive(Clone)]
+    struct Silent;
+
+    impl RpcServiceT for Silent {
+        type MethodResponse = MethodResponse;
+        type NotificationResponse = MethodResponse;
+        type BatchResponse = MethodResponse;
+
+        fn call<'a>(&self, _: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+            std::future::pending()
+        }
+
+        fn batch<'a>(&self, _: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+            std::future::pending()
+        }
+
+        fn notification<'a>(&self, _: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+            std::future::pending()
+        }
+    }
+
+    fn call(method: &'static str) -> Request<'static> {
+        Request::borrowed(method, None, Id::Number(1))
+    }
+
+    #[tokio::test]
+    async fn calls_beyond_the_limit_hear_that_the_node_is_busy_and_waits_are_counted_apart() {
+        let limits = CallLimits {
+            calls: Arc::new(Semaphore::new(2)),
+            waits: Arc::new(Semaphore::new(1)),
+            call_timeout: Duration::from_millis(30),
+            wait_timeout: Duration::from_millis(30),
+        };
+        let service = CallLayer::new(limits).layer(Silent);
+        let (first, second, third, wait, late_wait, empty) = tokio::join!(
+            service.call(call("a")),
+            service.call(call("b")),
+            service.call(call("c")),
+            service.call(call(WAIT)),
+            service.call(call(WAIT)),
+            service.batch(Batch::from(vec![])),
+        );
+        for timed_out in [first, second, wait, empty] {
+            assert_eq!(timed_out.as_error_code(), Some(-32_046));
+        }
+        for busy in [third, late_wait] {
+            assert_eq!(busy.as_error_code(), Some(-32_047));
+        }
+        let mut large = Batch::new();
+        (0..3).for_each(|_| large.push(call("a")));
+        assert_eq!(service.batch(large).await.as_error_code(), Some(-32_047), "a batch counts as its calls");
+    }
 
     fn params(method: &str, params: &str) -> Result<(), String> {
         let params = RawValue::from_string(params.to_owned()).expect("JSON");

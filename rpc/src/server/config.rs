@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{BODY_BYTES_MAX, CONNECTIONS_MAX};
 
 /// Smallest limit on bodies that makes sense: one of the largest transactions in hexadecimal, and the call around it.
 const BODY_BYTES_MIN: u32 = 2 * cairn_types::limits::TRANSACTION_BYTES_MAX as u32 + 1024;
@@ -24,6 +24,8 @@ pub struct RpcConfig {
     pub origins: Vec<String>,
     /// Most bytes of a request's body, up to [`BODY_BYTES_MAX`].
     pub body_bytes_max: u32,
+    /// Most open connections, up to [`CONNECTIONS_MAX`].
+    pub connections_max: usize,
 }
 
 impl Default for RpcConfig {
@@ -33,6 +35,7 @@ impl Default for RpcConfig {
             hosts: ["localhost:*", "127.0.0.1:*", "[::1]:*"].map(str::to_owned).to_vec(),
             origins: Vec::new(),
             body_bytes_max: BODY_BYTES_MAX,
+            connections_max: CONNECTIONS_MAX,
         }
     }
 }
@@ -45,6 +48,12 @@ pub enum ConfigError {
     BodyBytes {
         /// The limit given.
         found: u32,
+    },
+    /// A limit outside its range.
+    #[error("connections_max is {found}, but must be 1 to {CONNECTIONS_MAX}")]
+    Connections {
+        /// The limit given.
+        found: usize,
     },
     /// Nobody could call.
     #[error("hosts is empty, so that every request would be refused")]
@@ -65,6 +74,9 @@ impl RpcConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         if !(BODY_BYTES_MIN..=BODY_BYTES_MAX).contains(&self.body_bytes_max) {
             return Err(ConfigError::BodyBytes { found: self.body_bytes_max });
+        }
+        if !(1..=CONNECTIONS_MAX).contains(&self.connections_max) {
+            return Err(ConfigError::Connections { found: self.connections_max });
         }
         if self.hosts.is_empty() {
             return Err(ConfigError::NoHosts);
@@ -98,6 +110,7 @@ mod tests {
         let default = RpcConfig::default;
         let cases = [
             (RpcConfig { body_bytes_max: 1, ..default() }, ConfigError::BodyBytes { found: 1 }),
+            (RpcConfig { connections_max: 0, ..default() }, ConfigError::Connections { found: 0 }),
             (RpcConfig { hosts: vec![], ..default() }, ConfigError::NoHosts),
             (RpcConfig { origins: vec!["*".into()], ..default() }, ConfigError::Origin { origin: "*".into() }),
         ];

@@ -22,9 +22,10 @@ use tower::Service;
 use tower::layer::util::{Identity, Stack};
 
 use super::calls::CallLayer;
+use super::flow::{Flow, Metered};
 use super::gate::GateLayer;
 use crate::backend::Backend;
-use crate::limits::{CONNECTIONS_MAX, IDLE_TIMEOUT, STOP_GRACE};
+use crate::limits::{IDLE_TIMEOUT, STOP_GRACE};
 
 /// How long to wait when the system can accept nothing more, for instance for want of file descriptors: trying again at
 /// once would only burn a core.
@@ -47,8 +48,14 @@ pub(super) struct Connections<B> {
 }
 
 impl<B: Backend> Connections<B> {
-    pub(super) fn new(listener: TcpListener, builder: Builder<B>, methods: Methods, stop: StopHandle) -> Self {
-        Self { listener, builder, methods, stop, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    pub(super) fn new(
+        listener: TcpListener,
+        builder: Builder<B>,
+        methods: Methods,
+        stop: StopHandle,
+        connections_max: usize,
+    ) -> Self {
+        Self { listener, builder, methods, stop, permits: Arc::new(Semaphore::new(connections_max)) }
     }
 
     /// Accepts until it is told to stop, then lets what is at work finish for a while.
@@ -105,10 +112,10 @@ impl Drop for AtWork {
     }
 }
 
-/// Ends when nothing was at work for [`IDLE_TIMEOUT`].
-async fn idle(mut requests: watch::Receiver<usize>) {
+/// Ends when nothing was at work for so long.
+async fn idle(mut requests: watch::Receiver<usize>, timeout: Duration) {
     while requests.wait_for(|number| *number == 0).await.is_ok() {
-        match tokio::time::timeout(IDLE_TIMEOUT, requests.changed()).await {
+        match tokio::time::timeout(timeout, requests.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return,
         }
@@ -132,10 +139,14 @@ async fn serve<B: Backend>(
     let watched = requests.subscribe();
     let session: Arc<Mutex<Option<Session>>> = Arc::default();
     let upgraded = Arc::clone(&session);
-    let service = tower::service_fn(move |request: http::Request<Incoming>| {
+    let flow = Flow::new();
+    let flow_of_calls = Arc::clone(&flow);
+    let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
         let at_work = AtWork::new(&requests);
         let mut service = service.clone();
         if ws::is_upgrade_request(&request) {
+            // Every call of the WebSocket carries what its first request carried.
+            request.extensions_mut().insert(Arc::clone(&flow_of_calls));
             let closed: Session = Box::pin(service.on_session_closed());
             *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed);
         }
@@ -151,16 +162,41 @@ async fn serve<B: Backend>(
         answer
     });
     tokio::select! {
-        ended = serve_with_graceful_shutdown(socket, service, stop.shutdown()) => {
+        ended = serve_with_graceful_shutdown(Metered::new(socket, flow), service, stop.shutdown()) => {
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection failed");
             }
         }
-        () = idle(watched) => {}
+        () = idle(watched, IDLE_TIMEOUT) => {}
     }
     let session = session.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(closed) = session {
         closed.await;
     }
     drop(permit);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use tokio::sync::watch;
+
+    use super::{AtWork, idle};
+
+    #[tokio::test]
+    async fn a_connection_is_idle_only_while_nothing_is_at_work() {
+        let requests = Arc::new(watch::Sender::new(0));
+        let timeout = Duration::from_millis(20);
+        let (first, second) = (AtWork::new(&requests), AtWork::new(&requests));
+        let watching = tokio::spawn(idle(requests.subscribe(), timeout));
+        drop(first);
+        tokio::time::sleep(timeout * 3).await;
+        assert!(!watching.is_finished(), "one request is at work");
+        let since = Instant::now();
+        drop(second);
+        watching.await.expect("it ends");
+        assert!(since.elapsed() >= timeout);
+    }
 }

@@ -17,20 +17,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HOST,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH,
+    CONTENT_TYPE, HOST, HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::{Layer, Service};
 
 use crate::backend::Backend;
 use crate::error::CallError;
-use crate::limits::{CALL_TIMEOUT, REQUEST_TIMEOUT};
+use crate::limits::{BODIES_KIB_MAX, BODY_TIMEOUT, CALL_TIMEOUT, REQUEST_TIMEOUT};
 use crate::service::{node, tx};
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -44,6 +45,8 @@ struct Rules<B> {
     backend: Arc<B>,
     origins: Vec<String>,
     body_bytes_max: u32,
+    /// KiB of bodies that may still be taken in.
+    bodies: Semaphore,
 }
 
 /// Puts a [`Gate`] before a service.
@@ -53,7 +56,8 @@ pub(super) struct GateLayer<B> {
 
 impl<B> GateLayer<B> {
     pub(super) fn new(backend: Arc<B>, origins: Vec<String>, body_bytes_max: u32) -> Self {
-        Self { rules: Arc::new(Rules { backend, origins, body_bytes_max }) }
+        let bodies = Semaphore::new(usize::try_from(BODIES_KIB_MAX).unwrap_or(Semaphore::MAX_PERMITS));
+        Self { rules: Arc::new(Rules { backend, origins, body_bytes_max, bodies }) }
     }
 }
 
@@ -88,7 +92,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, BoxError>> + Send
 impl<B, S, R> Service<HttpRequest<R>> for Gate<B, S>
 where
     B: Backend,
-    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError>,
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send + 'static,
     R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
@@ -105,7 +109,7 @@ where
         let request = request.map(HttpBody::new);
         let origin = match self.rules.origin(&request) {
             Ok(origin) => origin,
-            Err(refusal) => return ready(refusal),
+            Err(NotAllowed) => return ready(plain(StatusCode::FORBIDDEN, "this origin is not allowed\n")),
         };
         let answer: Answer = match (request.method(), request.uri().path()) {
             (&Method::OPTIONS, _) if origin.is_some() => ready(plain(StatusCode::NO_CONTENT, "")),
@@ -113,8 +117,23 @@ where
             (&Method::GET, "/metrics") => ready(answer(StatusCode::OK, METRICS, self.rules.backend.metrics())),
             (&Method::POST, "/tx") => {
                 let rules = Arc::clone(&self.rules);
-                Box::pin(async move { Ok(rules.submit(request).await) })
+                Box::pin(async move {
+                    Ok(match rules.take_in(request).await {
+                        Ok((request, _room)) => rules.submit(request).await,
+                        Err(refusal) => refusal.answer(&rules),
+                    })
+                })
             }
+            (&Method::POST, "/") => {
+                let (rules, mut inner) = (Arc::clone(&self.rules), self.inner.clone());
+                Box::pin(async move {
+                    match rules.take_in(request).await {
+                        Ok((request, _room)) => inner.call(request.map(|body| HttpBody::new(Full::new(body)))).await,
+                        Err(refusal) => Ok(refusal.answer(&rules)),
+                    }
+                })
+            }
+            // What is no POST has no body that matters; a WebSocket takes in messages one by one.
             (_, "/") => Box::pin(self.inner.call(request)),
             _ => ready(plain(StatusCode::NOT_FOUND, "JSON-RPC is at /\n")),
         };
@@ -131,9 +150,29 @@ where
     }
 }
 
+/// Why a body is not taken in.
+enum Refusal {
+    TooLarge,
+    Slow,
+    Cut,
+}
+
+impl Refusal {
+    fn answer<B>(&self, rules: &Rules<B>) -> HttpResponse {
+        match self {
+            Self::TooLarge => jsonrpsee::server::http::response::too_large(rules.body_bytes_max),
+            Self::Slow => plain(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"),
+            Self::Cut => plain(StatusCode::BAD_REQUEST, "the body ended early\n"),
+        }
+    }
+}
+
+/// A page of this origin may not call.
+struct NotAllowed;
+
 impl<B: Backend> Rules<B> {
-    /// The origin to allow, if a page asks; the refusal, if it may not.
-    fn origin(&self, request: &HttpRequest) -> Result<Option<HeaderValue>, HttpResponse> {
+    /// The origin to allow, if a page asks.
+    fn origin(&self, request: &HttpRequest) -> Result<Option<HeaderValue>, NotAllowed> {
         let Some(origin) = request.headers().get(ORIGIN) else {
             return Ok(None);
         };
@@ -145,7 +184,7 @@ impl<B: Backend> Rules<B> {
         if is_own || self.origins.iter().any(|listed| listed == text) {
             Ok(Some(origin.clone()))
         } else {
-            Err(plain(StatusCode::FORBIDDEN, "this origin is not allowed\n"))
+            Err(NotAllowed)
         }
     }
 
@@ -155,19 +194,35 @@ impl<B: Backend> Rules<B> {
         json(status, &health)
     }
 
-    async fn submit(&self, request: HttpRequest) -> HttpResponse {
+    /// Reads a body as soon as there is room for it, and keeps the room for as long as the answer takes.
+    async fn take_in(&self, request: HttpRequest) -> Result<(http::Request<Bytes>, SemaphorePermit<'_>), Refusal> {
+        let limit = self.body_bytes_max;
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let expected: u32 = announced.unwrap_or(limit);
+        if expected > limit {
+            return Err(Refusal::TooLarge);
+        }
+        let (parts, body) = request.into_parts();
+        let reading = async {
+            let room = self.bodies.acquire_many(expected.div_ceil(1024).max(1)).await;
+            let room = room.expect("the semaphore is never closed");
+            let limit = usize::try_from(expected).unwrap_or(usize::MAX);
+            match Limited::new(body, limit).collect().await {
+                Ok(body) => Ok((body.to_bytes(), room)),
+                Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+                Err(_) => Err(Refusal::Cut),
+            }
+        };
+        let (body, room) = tokio::time::timeout(BODY_TIMEOUT, reading).await.map_err(|_| Refusal::Slow)??;
+        Ok((http::Request::from_parts(parts, body), room))
+    }
+
+    async fn submit(&self, request: http::Request<Bytes>) -> HttpResponse {
         if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != OCTETS) {
             return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type: application/octet-stream is required\n");
         }
-        let limit = usize::try_from(self.body_bytes_max).unwrap_or(usize::MAX);
-        let body = match Limited::new(request.into_body(), limit).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n");
-            }
-            Err(_) => return plain(StatusCode::BAD_REQUEST, "the body ended early\n"),
-        };
-        let transactions: Vec<Vec<u8>> = match cairn_types::decode(&body, limit) {
+        let body = request.into_body();
+        let transactions: Vec<Vec<u8>> = match cairn_types::decode(&body, body.len()) {
             Ok(transactions) => transactions,
             Err(error) => {
                 let error = CallError::parameter("body", format_args!("not a list of transactions: {error}"));

@@ -1,7 +1,7 @@
 //! `chain`: blocks, who decides them, and the genesis.
 
 use cairn_types::{Block, Certificate, Height, SignedTransaction};
-use jsonrpsee::core::{SubscriptionResult, async_trait};
+use jsonrpsee::core::{SubscriptionError, SubscriptionResult, async_trait};
 use jsonrpsee::server::{PendingSubscriptionSink, SubscriptionMessage};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -100,8 +100,8 @@ impl<B: Backend> ChainApiServer for Service<B> {
                     }
                 }
                 Err(RecvError::Lagged(missed)) => {
-                    let error = serde_json::to_string(&CallError::FellBehind { missed }.view())?;
-                    return Err(error.into());
+                    let error = serde_json::value::to_raw_value(&CallError::FellBehind { missed }.view())?;
+                    return Err(SubscriptionError::from_json(error));
                 }
                 Err(RecvError::Closed) => return Ok(()),
             }
