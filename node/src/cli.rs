@@ -9,13 +9,18 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-mod connect;
-mod key;
-mod names;
 mod audit;
+mod connect;
+mod device;
+mod grant;
+mod key;
+mod list;
+mod names;
 mod node;
+mod organization;
 mod output;
 mod status;
+mod stream;
 mod submit;
 mod testnet;
 mod tx;
@@ -41,6 +46,14 @@ enum Command {
     Status(status::StatusCommand),
     /// Find, await and offer transactions.
     Tx(tx::TxCommand),
+    /// Show who is in the network.
+    Organization(organization::OrganizationCommand),
+    /// Register, rotate, move, suspend, revoke and show devices.
+    Device(device::DeviceCommand),
+    /// Give, revoke, show and check authority.
+    Grant(grant::GrantCommand),
+    /// Open and show a device's streams.
+    Stream(stream::StreamCommand),
     /// Find, compare and take along what the ledger proves.
     Audit(audit::AuditCommand),
     /// Judge an attestation from one file, with no network.
@@ -55,6 +68,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Status(command) => status::run(command),
         Command::Tx(command) => tx::run(command),
+        Command::Organization(command) => organization::run(command),
+        Command::Device(command) => device::run(command),
+        Command::Grant(command) => grant::run(command),
+        Command::Stream(command) => stream::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Verify(command) => verify::run(&command),
     };

@@ -7,19 +7,17 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use cairn_rpc::views::{At, OrganizationSelector, OrganizationView, StatusView, Text};
+use cairn_rpc::views::{At, OrganizationSelector, StatusView, Text};
 use cairn_rpc::{Client, ClientError};
 use cairn_types::{ChainId, DeviceId, Grantee, Name, OrganizationId, Principal, Scope, Zone};
 use clap::Args;
 
+use super::list::{ListArgs, collect};
 use super::names::{GranteeName, OrganizationName, PrincipalName, ScopeName, ZoneName};
 use super::output::{NodeError, Report, conclude};
 
 /// The node that is asked if nobody says otherwise: the first of a local network.
 const RPC_DEFAULT: &str = "http://127.0.0.1:7700";
-
-/// Most items of one page of a list.
-pub(super) const PAGE_ITEMS: u32 = cairn_rpc::limits::PAGE_MAX;
 
 /// Which node to ask, and how to answer.
 #[derive(Clone, Debug, Args)]
@@ -171,24 +169,13 @@ impl Connection {
         })
     }
 
-    /// Every organization, in the order of their names.
-    pub(super) async fn organizations(&self) -> anyhow::Result<Vec<OrganizationView>> {
-        let mut all = Vec::new();
-        let mut after: Option<Text<Name>> = None;
-        loop {
-            let page = self.client.organization_list(after, Some(PAGE_ITEMS), None).await?;
-            all.extend(page.items);
-            match page.next {
-                Some(next) => after = Some(next.parse().context("the node's cursor")?),
-                None => return Ok(all),
-            }
-        }
-    }
-
     /// What organizations are called.
     pub(super) async fn organization_names(&self) -> anyhow::Result<OrganizationNames> {
-        let all = self.organizations().await?;
-        Ok(OrganizationNames(all.into_iter().map(|view| (view.id.0, view.name.0)).collect()))
+        let client = &self.client;
+        let all = collect::<_, Name>(ListArgs::default(), async |after, limit, at| {
+            client.organization_list(after, limit, at).await
+        });
+        Ok(OrganizationNames(all.await?.items.into_iter().map(|view| (view.id.0, view.name.0)).collect()))
     }
 }
 
