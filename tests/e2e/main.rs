@@ -1,0 +1,8 @@
+//! Stories on real networks: four processes on loopback, asked through JSON-RPC as a user would.
+//!
+//! Networks are started one after the other within a story; cargo runs the stories side by side.
+
+mod finality;
+mod refusals;
+mod crashes;
+mod fleet;

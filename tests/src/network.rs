@@ -1,0 +1,358 @@
+//! A network of real nodes: processes on loopback, in a directory of their own, ended when the value is dropped.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use cairn_rpc::Client;
+use cairn_rpc::views::Text;
+use cairn_types::{BlockRef, ChainId, Height, OrganizationId, Principal};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+
+use crate::actor::{Actor, Signed};
+
+/// No step of a story takes longer, however busy the machine is; one that does has hung.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often a waiting test looks again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The program under test, built if need be.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // target/<profile>/deps/<this test>
+        let test = std::env::current_exe().expect("the system tells where this program is");
+        let profile = test.ancestors().nth(2).expect("a test lies in target/<profile>/deps");
+        let path = profile.join("cairn");
+        if !path.exists() {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+            let built = Command::new(env!("CARGO"))
+                .args(["build", "--workspace", "--bin", "cairn"])
+                .current_dir(root)
+                .status()
+                .expect("cargo runs: it runs this test");
+            assert!(built.success(), "cargo build --workspace --bin cairn failed");
+        }
+        path
+    })
+}
+
+/// Networks of one test program get ports of their own; others are probed.
+fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let offset = u16::try_from(std::process::id() % 40).expect("less than 40");
+    loop {
+        let block = NEXT.fetch_add(1, Ordering::Relaxed);
+        let base = 21_000 + (offset * 6 + block) % 200 * 200;
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (base..base + 8).chain(base + 100..base + 108).all(is_free) {
+            return base;
+        }
+    }
+}
+
+/// One node.
+pub struct Node {
+    /// Its name, such as `node-0`.
+    pub name: String,
+    /// Where it answers.
+    pub rpc: String,
+    /// Its files.
+    pub directory: PathBuf,
+    config: PathBuf,
+    child: Option<Child>,
+    client: Client,
+}
+
+/// Several of them.
+pub struct Network {
+    /// The chain.
+    pub chain: ChainId,
+    /// All nodes, validators first.
+    pub nodes: Vec<Node>,
+    /// The founding organizations' keys, in the order of the genesis file.
+    pub organizations: Vec<Actor>,
+    // Removed after the nodes, which are ended first.
+    directory: tempfile::TempDir,
+}
+
+impl Network {
+    /// Makes and starts a network of so many validators and observers, and waits for its first block.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub async fn start(validators: u16, observers: u16, options: &[&str]) -> Self {
+        let mut network = Self::make(validators, observers, options);
+        network.nodes.iter_mut().for_each(Node::start);
+        network.wait_for_height(1).await;
+        network
+    }
+
+    /// Makes the files of a network.
+    ///
+    /// # Panics
+    /// If the program refuses.
+    pub fn make(validators: u16, observers: u16, options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = directory.path().join("net");
+        let output = Command::new(program())
+            .args(["testnet", "generate", "--json", "--dir"])
+            .arg(&dir)
+            .args(["--validators", &validators.to_string(), "--observers", &observers.to_string()])
+            .args(["--base-port", &free_ports().to_string()])
+            .args(options)
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        let list = |name: &str| made[name].as_array().expect("a list").clone();
+        let nodes =
+            list("nodes").iter().map(|node| Node::new(&dir, &text(&node["name"]), &text(&node["rpc"]))).collect();
+        let organization = |organization: &serde_json::Value| {
+            let id: OrganizationId = text(&organization["id"]).parse().expect("an id");
+            let pem = fs::read_to_string(text(&organization["key"])).expect("its key file is there");
+            let key = SigningKey::from_pkcs8_pem(&pem).expect("its key file is one");
+            Actor { principal: Principal::Organization(id), key }
+        };
+        let organizations = list("organizations").iter().map(organization).collect();
+        Self { chain: text(&made["chain"]).parse().expect("a chain id"), nodes, organizations, directory }
+    }
+
+    /// The network's directory.
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().join("net")
+    }
+
+    /// Waits until every running node has a final block of this height.
+    ///
+    /// # Panics
+    /// If one does not get there.
+    pub async fn wait_for_height(&self, height: u64) {
+        for node in self.nodes.iter().filter(|node| node.is_running()) {
+            node.wait_for_height(height).await;
+        }
+    }
+
+    /// Kills all nodes at once with SIGKILL.
+    pub fn kill_all(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(child) = &mut node.child {
+                child.kill().expect("a running child can be killed");
+            }
+        }
+        self.nodes.iter_mut().for_each(Node::kill);
+    }
+
+    /// Asserts that all running nodes have the same block at every height that all of them have.
+    ///
+    /// # Panics
+    /// If two differ.
+    pub async fn assert_one_chain(&self) {
+        let running: Vec<&Node> = self.nodes.iter().filter(|node| node.is_running()).collect();
+        let mut lowest = u64::MAX;
+        for node in &running {
+            lowest = lowest.min(node.height().await.unwrap_or(0));
+        }
+        for height in 0..=lowest {
+            let mut first = None;
+            for node in &running {
+                let header = node.client.chain_get_header(Some(Text(Height::new(height)))).await.expect("final");
+                let hash = serde_json::to_value(&header.value).expect("a view is JSON")["hash"].clone();
+                let expected = first.get_or_insert_with(|| hash.clone());
+                assert_eq!(*expected, hash, "{} differs at height {height}", node.name);
+            }
+        }
+    }
+}
+
+impl Node {
+    fn new(dir: &Path, name: &str, rpc: &str) -> Self {
+        let directory = dir.join(name);
+        Self {
+            name: name.to_owned(),
+            rpc: rpc.to_owned(),
+            config: directory.join("config.toml"),
+            directory,
+            child: None,
+            client: Client::http(rpc).expect("a generated URL is one"),
+        }
+    }
+
+    /// Starts its process.
+    ///
+    /// # Panics
+    /// If the system cannot.
+    pub fn start(&mut self) {
+        assert!(self.child.is_none(), "{} runs already", self.name);
+        let log = OpenOptions::new().create(true).append(true).open(self.log()).expect("the log can be opened");
+        let child = Command::new(program())
+            .args(["node", "run", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(File::options().write(true).open("/dev/null").expect("it is always there"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        self.child = Some(child);
+    }
+
+    /// Ends its process with SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself, and been waited for.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends its process with SIGTERM, and waits.
+    ///
+    /// # Panics
+    /// If it ends with an error.
+    pub fn stop(&mut self) {
+        let mut child = self.child.take().expect("a node that is stopped runs");
+        let told = Command::new("kill").arg(child.id().to_string()).status().expect("kill is everywhere");
+        assert!(told.success(), "{} could not be told to stop", self.name);
+        let status = child.wait().expect("a child can be waited for");
+        assert!(status.success(), "{} ended with {status}; its last words:\n{}", self.name, self.last_words());
+    }
+
+    /// Whether a process is there.
+    pub const fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Its typed client.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Its log file.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    /// The last lines of its log.
+    pub fn last_words(&self) -> String {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines.iter().skip(lines.len().saturating_sub(12)).copied().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Its newest final height, if it answers.
+    pub async fn height(&self) -> Option<u64> {
+        self.client.chain_get_status().await.ok().map(|status| status.height.0.get())
+    }
+
+    /// What it says that it is doing.
+    pub async fn state(&self) -> Option<String> {
+        let status = self.client.chain_get_status().await.ok()?;
+        serde_json::to_value(status.value.state).ok()?.as_str().map(str::to_owned)
+    }
+
+    /// Its newest final block.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn tip(&self) -> BlockRef {
+        let status = self.client.chain_get_status().await.expect("a running node answers");
+        BlockRef { height: status.height.0, hash: status.value.hash.0 }
+    }
+
+    /// Waits for a final block of this height.
+    ///
+    /// # Panics
+    /// If it does not come.
+    pub async fn wait_for_height(&self, height: u64) {
+        self.wait_until(&format!("height {height}"), async || self.height().await.is_some_and(|now| now >= height))
+            .await;
+    }
+
+    /// Waits until it says that it does `state`.
+    ///
+    /// # Panics
+    /// If it does not come to it.
+    pub async fn wait_for_state(&self, state: &str) {
+        self.wait_until(state, async || self.state().await.as_deref() == Some(state)).await;
+    }
+
+    async fn wait_until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let began = Instant::now();
+        while !holds().await {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{} does not reach {what}; its last words:\n{}",
+                self.name,
+                self.last_words()
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Submits, and waits until it is final; its height.
+    ///
+    /// # Panics
+    /// If it is refused, or does not become final.
+    pub async fn finalize(&self, transaction: &Signed) -> u64 {
+        self.submit(transaction).await.expect("the transaction is taken");
+        self.wait_for(transaction).await
+    }
+
+    /// Submits.
+    ///
+    /// # Errors
+    /// The name of the rule that refuses.
+    pub async fn submit(&self, transaction: &Signed) -> Result<(), String> {
+        self.submit_bytes(transaction.bytes().to_vec()).await
+    }
+
+    /// Submits bytes, whatever they are.
+    ///
+    /// # Errors
+    /// The name of the rule that refuses.
+    ///
+    /// # Panics
+    /// If the node does not answer.
+    pub async fn submit_bytes(&self, bytes: Vec<u8>) -> Result<(), String> {
+        match self.client.tx_submit(Text(bytes)).await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.name() {
+                Some(name) => Err(name.to_owned()),
+                None => panic!("{} does not answer: {error}; its last words:\n{}", self.name, self.last_words()),
+            },
+        }
+    }
+
+    /// Waits until a transaction is final; its height.
+    ///
+    /// # Panics
+    /// If it does not become final.
+    pub async fn wait_for(&self, transaction: &Signed) -> u64 {
+        let receipt = self.client.tx_wait(Text(transaction.id()), Some(60_000)).await;
+        match receipt {
+            Ok(receipt) => receipt.value.position.height.0.get(),
+            Err(error) => panic!("{}: not final: {error}; its last words:\n{}", self.name, self.last_words()),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
