@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod audit;
+mod attest;
 mod connect;
 mod device;
 mod grant;
@@ -54,6 +55,8 @@ enum Command {
     Grant(grant::GrantCommand),
     /// Open and show a device's streams.
     Stream(stream::StreamCommand),
+    /// Attest the content of files, as their device.
+    Attest(attest::AttestCommand),
     /// Find, compare and take along what the ledger proves.
     Audit(audit::AuditCommand),
     /// Judge an attestation from one file, with no network.
@@ -72,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Device(command) => device::run(command),
         Command::Grant(command) => grant::run(command),
         Command::Stream(command) => stream::run(command),
+        Command::Attest(command) => attest::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Verify(command) => verify::run(&command),
     };

@@ -12,7 +12,7 @@
 use std::str::FromStr;
 
 use cairn_rpc::views::{OrganizationSelector, TextForm};
-use cairn_types::{Action, Actions, DeviceId, Hash, Height, Name, Position, StreamId, ZonePath};
+use cairn_types::{Action, Actions, AttestationRef, DeviceId, Hash, Height, Name, Position, StreamId, ZonePath};
 
 /// Bytes in a hash's text.
 const HASH_DIGITS: usize = 2 * cairn_types::hash::HASH_BYTES;
@@ -175,6 +175,16 @@ pub(super) fn actions(text: &str) -> Result<Actions, FormError> {
     text.split(',').map(|name| action(name.trim())).collect()
 }
 
+/// An attestation by its place: `STREAM/SEQUENCE`.
+pub(super) fn attestation(text: &str) -> Result<AttestationRef, FormError> {
+    AttestationRef::from_text(text).map_err(FormError)
+}
+
+/// An instant such as `2022-03-20T11:00:00+01:00`, in milliseconds since 1970-01-01T00:00:00Z.
+pub(super) fn instant_ms(text: &str) -> Result<i64, FormError> {
+    text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).map_err(form_error)
+}
+
 #[cfg(test)]
 mod tests {
     use std::str::FromStr;
@@ -182,7 +192,9 @@ mod tests {
     use cairn_rpc::views::OrganizationSelector;
     use cairn_types::{Action, DeviceId, Hash, StreamId};
 
-    use super::{GranteeName, OrganizationName, PrincipalName, ScopeName, StreamName, ZoneName, actions, position};
+    use super::{
+        GranteeName, OrganizationName, PrincipalName, ScopeName, StreamName, ZoneName, actions, instant_ms, position,
+    };
 
     fn organization(name: &str) -> OrganizationName {
         OrganizationName(OrganizationSelector::Name(name.parse().expect("a name")))
@@ -234,6 +246,8 @@ mod tests {
 
         let both = actions("attest, delegate").expect("two actions");
         assert_eq!(both.iter().collect::<Vec<_>>(), [Action::Attest, Action::Delegate]);
+        assert_eq!(instant_ms("2022-03-20T11:00:00.5+01:00"), Ok(1_647_770_400_500));
+        assert!(instant_ms("2022-03-20").is_err(), "a day is no instant");
         assert!(actions("attest,fly").is_err_and(|error| error.to_string().contains("register, place, attest")));
     }
 }
