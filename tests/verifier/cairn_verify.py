@@ -306,15 +306,6 @@ class Verification:
         require(signer == "device" and call == "attest" and body.chain == self.chain, "not_an_attestation")
         self.id = derive("cairn transaction v1", codec.Body.write(body))
         self.device, self.attest = device, attest
-        self.verdict["statement"] = {
-            "id": self.id.hex(),
-            "device": device.hex(),
-            "stream": attest.stream.hex(),
-            "sequence": str(attest.sequence),
-            "content": content_json(attest.content),
-            "claimed": attest.claimed and {"fromMs": str(attest.claimed.from_ms), "toMs": str(attest.claimed.to_ms)},
-        }
-
         after = bundle.not_before.header if bundle.not_before else bundle.genesis
         named = body.not_before
         require(
@@ -323,6 +314,14 @@ class Verification:
         )
         self.end_of_lower = Position(after.height, 2**32 - 1)
         require(body.expires is None or body.expires >= header.height, "expired")
+        self.verdict["statement"] = {
+            "id": self.id.hex(),
+            "device": device.hex(),
+            "stream": attest.stream.hex(),
+            "sequence": str(attest.sequence),
+            "content": content_json(attest.content),
+            "claimed": attest.claimed and {"fromMs": str(attest.claimed.from_ms), "toMs": str(attest.claimed.to_ms)},
+        }
         self.verdict["bounds"] = {
             "after": block_json(after),
             "before": block_json(header),
@@ -611,7 +610,7 @@ class Verification:
             "sequence": str(i),
             "count": str(n),
             "further": str(n - 1 - i) if word == "continued" else None,
-            "forkedAt": None if found.forked_at is None else str(found.forked_at),
+            "forkedAt": str(found.forked_at) if word == "forked" else None,
             "head": position_json(found.head_position),
             "opened": position_json(found.opened),
             "closed": position_json(found.closed),

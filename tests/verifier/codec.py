@@ -70,14 +70,36 @@ class Fixed:
         return value
 
 
-class Blob:
-    """`Vec<u8>`"""
+class Bytes:
+    """A length of so many bytes, and the bytes."""
+
+    def __init__(self, width, least=0):
+        self.width, self.least = width, least
 
     def read(self, reader):
-        return reader.take(reader.number(4))
+        count = reader.number(self.width)
+        if count < self.least:
+            raise Malformed("it is shorter than allowed")
+        return reader.take(count)
 
     def write(self, value):
-        return len(value).to_bytes(4, "little") + value
+        return len(value).to_bytes(self.width, "little") + value
+
+
+BLOB = Bytes(4)    # `Vec<u8>`
+
+
+class Nested:
+    """`Vec<u8>` whose bytes are the encoding of another type."""
+
+    def __init__(self, kind, most):
+        self.kind, self.most = kind, most
+
+    def read(self, reader):
+        return decode(self.kind, BLOB.read(reader), self.most)
+
+    def write(self, value):
+        return BLOB.write(self.kind.write(value))
 
 
 class Text:
@@ -96,21 +118,21 @@ class Text:
         return value
 
     def write(self, value):
-        return Blob().write(value.encode("utf-8"))
+        return BLOB.write(value.encode("utf-8"))
 
 
 class Vec:
-    def __init__(self, item, most=None):
-        self.item, self.most = item, most
+    def __init__(self, item, most=None, width=4):
+        self.item, self.most, self.width = item, most, width
 
     def read(self, reader):
-        count = reader.number(4)
+        count = reader.number(self.width)
         if self.most is not None and count > self.most:
             raise Malformed("too many items")
         return [self.item.read(reader) for _ in range(count)]    # each item takes a byte, so this ends soon
 
     def write(self, value):
-        return len(value).to_bytes(4, "little") + b"".join(self.item.write(item) for item in value)
+        return len(value).to_bytes(self.width, "little") + b"".join(self.item.write(item) for item in value)
 
 
 class Option:
@@ -293,10 +315,15 @@ GrantInterval = Interval(GrantTerms)
 PlacementInterval = Interval(Zone)
 DEVICE_FACETS = [DeviceRecord, Interval(DeviceKey), Interval(HASH), Interval(DeviceStatus), PlacementInterval]
 
-# Sections 8 and 11: the bundle
+# Sections 8, 9 and 11: proofs and the bundle
 
 InclusionProof = Struct("InclusionProof", index=U64, siblings=Vec(HASH, most=64))
-StateProof = Blob()
+Step = Struct("Step", position=U16, sibling=HASH)
+Leaf = Struct("Leaf", key=Bytes(1, least=1), value=Enum({0: ("full", Bytes(2)), 1: ("hash", HASH)}))
+BareStateProof = Struct(
+    "StateProof", count=U64, steps=Vec(Step, most=2295, width=2), leaves=Vec(Leaf, most=65536)
+)
+StateProof = Nested(BareStateProof, most=4194304)
 ValidatorChange = Struct("ValidatorChange", header=Header, certificate=Certificate, validators=ValidatorSet)
 PastBlock = Struct("PastBlock", header=Header, history=InclusionProof)
 Anchor = Struct("Anchor", hash=HASH, history=InclusionProof)
@@ -304,6 +331,6 @@ Inclusion = Struct("Inclusion", count=U32, proof=InclusionProof)
 Bundle = Struct(
     "Bundle", magic=Fixed(12), version=U16, genesis=Header, validators=ValidatorSet, changes=Vec(ValidatorChange),
     checkpoint=Header, certificate=Certificate, block=Option(PastBlock), not_before=Option(PastBlock),
-    anchor=Option(Anchor), transaction=Blob(), inclusion=Inclusion, device=StateProof, stream=StateProof,
+    anchor=Option(Anchor), transaction=BLOB, inclusion=Inclusion, device=StateProof, stream=StateProof,
     grants=Vec(StateProof), placements=Vec(StateProof), organizations=Vec(StateProof),
 )

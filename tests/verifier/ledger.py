@@ -68,7 +68,7 @@ def top(entries):
     if not entries:
         return ZEROS
     if len(entries) == 1:
-        return trees.leaf(entries[0][0], b3(entries[0][1]))
+        return trees.leaf_of(entries[0][0], b3(entries[0][1]))
     p, low, high = split(entries)
     return trees.branch(p, top(low), top(high))
 
@@ -102,13 +102,9 @@ def state_proof(state, query, bits):
             steps.append((p, top(high)))
             entries = low
     shows = bool(entries) and virtual_bits(entries[0][0])[:bits] == virtual_bits(query)[:bits]
-    out = len(state).to_bytes(8, "little") + len(steps).to_bytes(2, "little")
-    out += b"".join(p.to_bytes(2, "little") + sibling for p, sibling in steps)
-    out += len(entries).to_bytes(4, "little")
-    for key, value in entries:
-        out += bytes([len(key)]) + key
-        out += b"\0" + len(value).to_bytes(2, "little") + value if shows else b"\1" + b3(value)
-    return out
+    return codec.BareStateProof(len(state), [codec.Step(*step) for step in steps], [
+        codec.Leaf(key, ("full", value) if shows else ("hash", b3(value))) for key, value in entries
+    ])
 
 
 def key_proof(state, key):

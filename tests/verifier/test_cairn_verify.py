@@ -51,7 +51,7 @@ class Decoding(unittest.TestCase):
 
     def test_lengths_beyond_the_end(self):
         self.refuses(codec.Vec(codec.HASH), b"\xff\xff\xff\xff" + bytes(64))
-        self.refuses(codec.Blob(), b"\xff\xff\xff\xff")
+        self.refuses(codec.BLOB, b"\xff\xff\xff\xff")
         self.refuses(codec.InclusionProof, bytes(8) + b"\x41\0\0\0" + bytes(65 * 32))
         self.assertEqual(len(decode(codec.InclusionProof, bytes(8) + b"\x40\0\0\0" + bytes(64 * 32)).siblings), 64)
 
@@ -143,14 +143,17 @@ class StateTree(unittest.TestCase):
             for root, key, bits, leaves, proof in lines
         ]
 
-    def refuses(self, *question):
-        with self.assertRaises(trees.ProofInvalid):
-            trees.entries(*question)
+    def answer(self, root, key, bits, proof):
+        return trees.entries(root, key, bits, decode(codec.BareStateProof, proof))
+
+    def refuses(self, root, key, bits, proof):
+        with self.assertRaises((Malformed, trees.ProofInvalid)):
+            self.answer(root, key, bits, proof)
 
     def test_the_vectors_hold(self):
         self.assertEqual(len(self.vectors), 100)
         for root, key, bits, leaves, proof in self.vectors:
-            answer = trees.entries(root, key, bits, proof)
+            answer = self.answer(root, key, bits, proof)
             self.assertEqual(len(answer), leaves)
             self.assertTrue(all(trees.answers(found, key, bits) for found, _ in answer))
 
@@ -183,21 +186,36 @@ class StateTree(unittest.TestCase):
                 self.assertEqual(below, sorted((k, v) for k, v in state.items() if k.startswith(query)))
 
     def test_a_part_of_the_list_is_not_the_list(self):
+        write = codec.BareStateProof.write
         state = {bytes([1, last]): b"v" for last in range(8)}
         root = ledger.state_root(state)
         for narrow in range(8):    # a proof of one key does not answer for all that begin like it
-            self.refuses(root, b"\1", 9, ledger.key_proof(state, bytes([1, narrow])))
-        self.refuses(root, b"\2", 9, ledger.prefix_proof(state, b"\1"))
+            self.refuses(root, b"\1", 9, write(ledger.key_proof(state, bytes([1, narrow]))))
+        self.refuses(root, b"\2", 9, write(ledger.prefix_proof(state, b"\1")))
 
     def test_deep_trees_do_not_exhaust_the_stack(self):
         keys = sorted(bytes([1]) * length for length in range(1, 256))
         top = trees.top_of([(key, b3(b"")) for key in keys])
         self.assertEqual(top, ledger.top([(key, b"") for key in keys]))
-        key = bytes(255)
-        proof = bytes(8) + (2295).to_bytes(2, "little") + b"".join(
-            p.to_bytes(2, "little") + ZEROS for p in range(2295)
-        ) + b"\1\0\0\0\xff" + key + b"\0\0\0"
-        self.refuses(ZEROS, key, 2296, proof)
+        steps = [codec.Step(position, ZEROS) for position in range(2295)]
+        proof = codec.BareStateProof(2, steps, [codec.Leaf(bytes(255), ("full", b""))])
+        self.refuses(ZEROS, bytes(255), 2296, codec.BareStateProof.write(proof))
+
+    def test_what_does_not_decode(self):
+        hidden, shown = codec.Leaf(b"k", ("hash", ZEROS)), codec.Leaf(b"k", ("full", b""))
+        step = codec.Step(0, ZEROS)
+        data = codec.BareStateProof.write(codec.BareStateProof(1, [], [hidden]))
+        decode(codec.BareStateProof, data)
+        for wrong in (
+            data + b"\0",
+            data[:-1],
+            data.replace(b"k\1", b"k\2"),
+            data.replace(b"\1k", b"\0k"),
+            codec.BareStateProof.write(codec.BareStateProof(1, [step] * 2296, [hidden])),
+            codec.BareStateProof.write(codec.BareStateProof(1, [], [shown] * 65537)),
+        ):
+            with self.assertRaises(Malformed):
+                decode(codec.BareStateProof, wrong)
 
 
 class Signatures(unittest.TestCase):
@@ -500,9 +518,9 @@ class Bundles(unittest.TestCase):
     # C
 
     def test_proofs_of_the_state(self):
-        for field in ("device", "stream"):
-            proof_of = {field: b""}
-            self.refused("state_proof_invalid", break_bundle=lambda b, proof_of=proof_of: b._replace(**proof_of))
+        nothing = codec.BareStateProof(0, [], [])
+        self.refused("state_proof_invalid", break_bundle=lambda b: b._replace(device=nothing))
+        self.refused("state_proof_invalid", break_bundle=lambda b: b._replace(stream=nothing))
         self.refused("state_proof_invalid", break_bundle=lambda b: b._replace(device=b.stream))
         self.expect("INCOMPLETE", ["proof_missing"], None, lambda b: b._replace(grants=[]))
         self.expect("INCOMPLETE", ["proof_missing"], None, lambda b: b._replace(organizations=[]))

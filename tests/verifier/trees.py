@@ -1,11 +1,6 @@
 """The accumulator and the state tree: sections 8 and 9 of runtime/SPECIFICATION.md."""
 
-from codec import ZEROS, Malformed, Reader, b3
-
-STEPS_MAX = 2295
-LEAVES_MAX = 65536
-PROOF_MAX = 4194304
-
+from codec import ZEROS, b3
 
 # The accumulator
 
@@ -64,7 +59,7 @@ def answers(key, query, bits):
     return key == query or first_difference(key, query) >= bits
 
 
-def leaf(key, value_hash):
+def leaf_of(key, value_hash):
     return b3(b"\x00" + bytes([len(key)]) + key + value_hash)
 
 
@@ -86,7 +81,7 @@ def top_of(leaves):
         return ZEROS
     waiting = []
     for index, (key, value_hash) in enumerate(leaves):
-        at = leaf(key, value_hash)
+        at = leaf_of(key, value_hash)
         parting = first_difference(key, leaves[index + 1][0]) if index + 1 < len(leaves) else -1
         while waiting and waiting[-1][0] > parting:
             position, left = waiting.pop()
@@ -95,65 +90,39 @@ def top_of(leaves):
     return waiting[0][1]
 
 
-def read_proof(data):
-    """(count, steps, leaves) with leaves of (key, value or None, hash of the value)."""
-    require(len(data) <= PROOF_MAX)
-    reader = Reader(data)
-    count, steps, leaves = reader.number(8), [], []
-    step_count = reader.number(2)
-    require(step_count <= STEPS_MAX)
-    for _ in range(step_count):
-        steps.append((reader.number(2), reader.take(32)))
-    leaf_count = reader.number(4)
-    require(leaf_count <= LEAVES_MAX)
-    for _ in range(leaf_count):
-        length = reader.number(1)
-        require(length > 0)
-        key, form = reader.take(length), reader.number(1)
-        require(form <= 1)
-        if form == 0:
-            value = reader.take(reader.number(2))
-            leaves.append((key, value, b3(value)))
-        else:
-            leaves.append((key, None, reader.take(32)))
-    require(reader.at == len(data))
-    return count, steps, leaves
-
-
 def entries(root, query, bits, proof):
     """All (key, value) of the state with this root whose first `bits` virtual bits are those of `query`.
 
     Raises ProofInvalid if the proof does not show them.
     """
-    try:
-        count, steps, leaves = read_proof(proof)
-    except Malformed:
-        raise ProofInvalid from None
-    positions = [position for position, _ in steps]
+    positions = [step.position for step in proof.steps]
     require(all(a < b for a, b in zip(positions, positions[1:])))
 
-    if not leaves:
-        require(count == 0 and not steps and root_of(0, ZEROS) == root)
+    if not proof.leaves:
+        require(proof.count == 0 and not proof.steps and root_of(0, ZEROS) == root)
         return []
 
-    first = leaves[0][0]
+    keys = [leaf.key for leaf in proof.leaves]
+    first = keys[0]
     if answers(first, query, bits):
-        keys = [key for key, _, _ in leaves]
         require(all(a < b for a, b in zip(keys, keys[1:])))
-        require(all(answers(key, query, bits) and value is not None for key, value, _ in leaves))
+        require(all(answers(key, query, bits) for key in keys))
+        require(all(form == "full" for _, (form, _) in proof.leaves))
         require(all(position < bits for position in positions))
-        answer = [(key, value) for key, value, _ in leaves]
+        answer = [(key, value) for key, (_, value) in proof.leaves]
+        at = top_of([(key, b3(value)) for key, value in answer])
     else:
-        require(len(leaves) == 1 and leaves[0][1] is None)
+        [(_, (form, value_hash)), *more] = proof.leaves
+        require(form == "hash" and not more)
         for position in positions:
             require(position <= 9 * len(first))
             require(bit(first, position) == (bit(query, position) if position < bits else 0))
         answer = []
+        at = leaf_of(first, value_hash)
 
-    at = top_of([(key, value_hash) for key, _, value_hash in leaves])
-    for position, sibling in reversed(steps):
+    for position, sibling in reversed(proof.steps):
         at = branch(position, sibling, at) if bit(first, position) else branch(position, at, sibling)
-    require(root_of(count, at) == root)
+    require(root_of(proof.count, at) == root)
     return answer
 
 
