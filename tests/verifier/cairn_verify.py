@@ -369,21 +369,18 @@ class Verification:
             raise Refused("state_proof_invalid") from None
 
     def read_device(self):
-        found = self.by_prefix(b"\x04" + self.device, self.bundle.device)
-        facets = [key[33:34] for key, _ in found]
-        require(b"\0" in facets, "absent")
-        require(all(facet <= b"\4" for facet in facets), "record_unknown")
-        require(all(len(key) == 38 for key, _ in found) and facets.count(b"\0") == 1, "record_malformed")
-
-        values = [record(codec.DEVICE_FACETS[facet[0]], value) for facet, (_, value) in zip(facets, found)]
-        self.device_record = values[0]
+        found = [[], [], [], [], []]    # by facet
+        for key, value in self.by_prefix(b"\x04" + self.device, self.bundle.device):
+            require(len(key) == 38, "record_malformed")
+            facet = key[33]
+            require(facet < len(found), "record_unknown")
+            found[facet].append(record(codec.DEVICE_FACETS[facet], value))
+            require(len(found[0]) == 1 if facet == 0 else in_order(found[facet][-2:]), "record_malformed")
+        records, self.keys, self.owners, self.statuses, self.zones = found
+        require(records, "absent")
+        [self.device_record] = records
         inception = codec.Inception.write(self.device_record.inception)
         require(derive("cairn device v1", inception) == self.device, "record_malformed")
-        self.keys, self.owners, self.statuses, self.zones = (
-            [value for at, value in zip(facets, values) if at[0] == facet] for facet in (1, 2, 3, 4)
-        )
-        for intervals in (self.keys, self.owners, self.statuses, self.zones):
-            require(in_order(intervals), "record_malformed")
 
     def read_stream(self):
         value = self.by_key(b"\x08" + self.attest.stream, self.bundle.stream)
@@ -417,7 +414,6 @@ class Verification:
                 continue
             require(proofs, "proof_missing")
             found = self.by_prefix(b"\x04" + device + b"\x04", proofs.pop(0))
-            require(all(len(key) == 38 for key, _ in found), "record_malformed")
             intervals = [record(codec.PlacementInterval, value) for _, value in found]
             require(in_order(intervals), "record_malformed")
             self.other_zones[device] = intervals
@@ -600,7 +596,7 @@ class Verification:
             silence = "not_declared"
         elif found.closed is not None or found.forked_at is not None:
             silence = "ended"
-        elif not is_head or found.head != self.id:
+        elif found.head != self.id:
             silence = "unknown"
         elif self.bundle.checkpoint.time_ms - self.block.time_ms > found.cadence_s * 1000:
             silence, silent_since = "silent", str(self.block.time_ms)
