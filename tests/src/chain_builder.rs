@@ -229,7 +229,8 @@ impl Chain {
             let before = &self.hashes[..index(at_checkpoint)];
             prove_in(before, height.get()).expect("the block is before the checkpoint")
         };
-        let past = |height: Height| PastBlock { header: self.made[index(height)].header.clone(), history: history(height) };
+        let past =
+            |height: Height| PastBlock { header: self.made[index(height)].header.clone(), history: history(height) };
         let parts = Parts {
             genesis: self.genesis.block.header.clone(),
             validators: self.genesis.validators.clone(),
