@@ -45,7 +45,7 @@ class Node:
         """Its process, if it runs."""
         try:
             pid = int(self.pid_file.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            command = command_line(pid)
         except (OSError, ValueError):
             return None
         return pid if str(self.config).encode() in command else None
@@ -207,6 +207,15 @@ def check_free(address):
         ) from None
     finally:
         probe.close()
+
+
+def command_line(pid):
+    """A process's arguments. While it is just being started they are empty for a moment."""
+    while True:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if command or is_zombie(pid):
+            return command.split(b"\0")
+        time.sleep(0.001)
 
 
 def is_zombie(pid):

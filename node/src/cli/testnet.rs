@@ -66,6 +66,10 @@ struct Generate {
     /// An idle network makes a block after this many milliseconds.
     #[arg(long)]
     heartbeat_ms: Option<u64>,
+    /// A step of agreement waits this many milliseconds in the first round of a height; a round-trip and the making of a
+    /// block must fit.
+    #[arg(long)]
+    step_timeout_ms: Option<u64>,
     /// The engine of the index: fjall or sled.
     #[arg(long, default_value = DEFAULT_ENGINE.name())]
     engine: String,
@@ -128,6 +132,11 @@ fn make(generate: &Generate) -> anyhow::Result<serde_json::Value> {
     };
     if let Some(heartbeat_ms) = generate.heartbeat_ms {
         genesis.parameters.heartbeat_ms = heartbeat_ms;
+    }
+    if let Some(step_timeout_ms) = generate.step_timeout_ms {
+        genesis.parameters.propose_timeout_ms = step_timeout_ms;
+        genesis.parameters.prevote_timeout_ms = step_timeout_ms;
+        genesis.parameters.precommit_timeout_ms = step_timeout_ms;
     }
     let block = genesis.build().context("the genesis")?;
     fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
