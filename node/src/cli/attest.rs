@@ -218,8 +218,13 @@ async fn offer(
     for (prepared, result) in chunk.into_iter().zip(results) {
         if let SubmissionView::Error(view) = result {
             let Prepared { file, sequence, .. } = &prepared;
-            let standing = counted(done.len().saturating_add(taken.len()), "file");
-            let what = format!("{}, which would be sequence {sequence}; {standing} before it", file.display());
+            let what = match done.len().saturating_add(taken.len()) {
+                0 => format!("{}, offered as sequence {sequence}", file.display()),
+                before => {
+                    let before = counted(before, "file");
+                    format!("{}, offered as sequence {sequence}; the {before} before it stand", file.display())
+                }
+            };
             failure = Some(anyhow::Error::new(ClientError::Refused(view)).context(what));
             break;
         }
@@ -303,4 +308,51 @@ fn report(
     let table = table(&["SEQUENCE", "POSITION", "READINGS", "TRANSACTION", "FILE"], &lines);
     let text = format!("{table}attested {} in stream {stream}", counted(done.len(), "file"));
     Ok(Report::new(&json, text)?.with_failure(failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::limits::TRANSACTION_BYTES_MAX;
+    use cairn_types::{
+        BlockHash, BlockRef, Body, Call, ChainId, Content, ContentForm, ContentHash, DeviceId, GrantId, Hash, Height,
+        Principal, SignedTransaction, StreamId, Transaction, TransactionId, call::Attest,
+    };
+
+    use super::{CHUNK_BYTES, CHUNK_FILES, Prepared, chunks};
+
+    fn prepared(sequence: u64) -> Prepared {
+        let hash = Hash::plain(b"anything");
+        let content = Content { form: ContentForm::Plain, hash: ContentHash::from_hash(hash), bytes: 1, readings: 1 };
+        let call = Call::Attest(Attest {
+            stream: StreamId::from_hash(hash),
+            sequence,
+            previous: TransactionId::from_hash(hash),
+            content,
+            claimed: None,
+            derived_from: Vec::new(),
+            authority: GrantId::from_hash(hash),
+        });
+        let body = Body {
+            chain: ChainId::from_hash(hash),
+            signer: Principal::Device(DeviceId::from_hash(hash)),
+            not_before: BlockRef { height: Height::GENESIS, hash: BlockHash::from_hash(hash) },
+            expires: None,
+            call,
+        };
+        let transaction = SignedTransaction::new(Transaction { body, signatures: Vec::new() });
+        Prepared { file: format!("{sequence}.csv").into(), content, sequence, transaction }
+    }
+
+    #[test]
+    fn chunks_fit_a_request_and_keep_the_order() {
+        assert!(CHUNK_BYTES > TRANSACTION_BYTES_MAX, "any transaction fits");
+        let count = 2 * CHUNK_FILES as u64 + 1;
+        let chunks = chunks((0..count).map(prepared).collect());
+        assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [CHUNK_FILES, CHUNK_FILES, 1]);
+        let order: Vec<u64> = chunks.iter().flatten().map(|one| one.sequence).collect();
+        assert_eq!(order, (0..count).collect::<Vec<_>>());
+        for chunk in &chunks {
+            assert!(chunk.iter().map(|one| one.transaction.bytes().len()).sum::<usize>() <= CHUNK_BYTES);
+        }
+    }
 }

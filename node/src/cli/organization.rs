@@ -74,7 +74,7 @@ async fn get(connection: &Connection, name: OrganizationName, at: Option<Height>
     let view = &answer.value;
     let rows = Rows::new()
         .row("organization", &view.name)
-        .row("id", &view.id)
+        .row("id", view.id)
         .row("title", &view.title)
         .row("roles", roles(view))
         .row("keys", format!("{}, since {}", threshold(view), Position::from(view.keys_since)));

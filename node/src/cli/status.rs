@@ -28,12 +28,12 @@ async fn status(connection: &Connection) -> anyhow::Result<Report> {
     let age_ms = now_ms().saturating_sub(view.time_ms.0);
     let age = format!("{}.{} s ago", age_ms / 1_000, age_ms % 1_000 / 100);
     let rows = Rows::new()
-        .row("network", &view.chain)
-        .row("height", &status.height)
-        .row("block", &view.hash)
+        .row("network", view.chain)
+        .row("height", status.height)
+        .row("block", view.hash)
         .row("time", format!("{} ({age})", time(view.time_ms.0)))
         .row("node", format!("{state}{place}, {}", counted(view.peers, "peer")))
         .row("pending", format!("{}, {}", counted(view.pending, "transaction"), counted(view.pending_bytes.0, "byte")))
-        .row("oldest state", &view.oldest_state);
+        .row("oldest state", view.oldest_state);
     Report::new(&status, rows)
 }

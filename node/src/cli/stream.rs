@@ -125,11 +125,11 @@ async fn get(connection: &Connection, id: StreamId, at: Option<Height>) -> anyho
     let answer = connection.client.stream_get(Text(id), at.map(Text)).await?;
     let view = &answer.value;
     let rows = Rows::new()
-        .row("stream", &view.id)
+        .row("stream", view.id)
         .row("name", &view.name)
-        .row("device", &view.device)
+        .row("device", view.device)
         .maybe("cadence", view.cadence_s.map(|seconds| counted(seconds, "second")))
-        .row("attestations", &view.count)
+        .row("attestations", view.count)
         .row("opened at", Position::from(view.opened))
         .row("head", format!("{} at {}", view.head, Position::from(view.head_position)))
         .maybe("closed at", view.closed.map(Position::from))

@@ -223,3 +223,44 @@ impl Sent {
 pub(super) fn position_text(receipt: &ReceiptView) -> String {
     cairn_types::Position::from(receipt.position).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::call::RevokeGrant;
+    use cairn_types::transaction::signed_message;
+    use cairn_types::{
+        BlockHash, BlockRef, Call, ChainId, DeviceId, GrantId, Hash, Height, OrganizationId, Principal,
+        SignedTransaction,
+    };
+
+    use super::{Envelope, Party};
+    use crate::keys;
+
+    #[test]
+    fn all_parties_sign_the_same_transaction_in_the_order_of_the_rules() {
+        let hash = Hash::plain(b"anything");
+        let envelope = Envelope {
+            chain: ChainId::from_hash(hash),
+            not_before: BlockRef { height: Height::new(7), hash: BlockHash::from_hash(hash) },
+            expires: Height::new(1_007),
+        };
+        let (first, third, own) = (keys::generate(), keys::generate(), keys::generate());
+        let organization = Principal::Organization(OrganizationId::from_hash(hash));
+        let owner = Party { principal: organization, keys: vec![(2, third.clone()), (0, first.clone())] };
+        let device = Party::device(DeviceId::from_hash(hash), own.clone());
+        let call = Call::RevokeGrant(RevokeGrant { grant: GrantId::from_hash(hash), suspect_since: None });
+        let sealed = envelope.seal(call, &device, &[&owner]);
+
+        assert_eq!(sealed.body().signer, device.principal);
+        assert_eq!(sealed.body().expires, Some(Height::new(1_007)));
+        let signatures = &sealed.transaction().signatures;
+        let order: Vec<(Principal, u8)> = signatures.iter().map(|one| (one.signer, one.key)).collect();
+        assert_eq!(order, [(organization, 0), (organization, 2), (device.principal, 0)]);
+        let message = signed_message(&sealed.id());
+        for (signature, key) in signatures.iter().zip([first, third, own]) {
+            assert_eq!(keys::public(&key).verify(&message, &signature.bytes), Ok(()));
+        }
+        let decoded = SignedTransaction::from_bytes(sealed.bytes().to_vec()).expect("a valid encoding");
+        assert_eq!(decoded, sealed);
+    }
+}

@@ -60,7 +60,7 @@ pub(super) fn run(command: TxCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn receipt_rows(rows: Rows, receipt: &ReceiptView) -> Rows {
-    rows.row("position", position_text(receipt)).row("block", &receipt.block).row("time", time(receipt.time_ms.0))
+    rows.row("position", position_text(receipt)).row("block", receipt.block).row("time", time(receipt.time_ms.0))
 }
 
 async fn get(connection: &Connection, id: TransactionId) -> anyhow::Result<Report> {
@@ -69,7 +69,7 @@ async fn get(connection: &Connection, id: TransactionId) -> anyhow::Result<Repor
     let call = serde_json::to_value(&view.call)?;
     let name = call.get("type").and_then(|name| name.as_str()).unwrap_or_default();
     let rows = Rows::new()
-        .row("transaction", &view.id)
+        .row("transaction", view.id)
         .row("call", name)
         .row("signer", Principal::from(view.signer))
         .row("not before", format!("{} {}", view.not_before.height, view.not_before.hash))

@@ -42,7 +42,7 @@ fn standing(view: &GrantView) -> String {
 
 fn rows(names: &OrganizationNames, view: &GrantView) -> Rows {
     Rows::new()
-        .row("grant", &view.id)
+        .row("grant", view.id)
         .row("from", names.principal(&Principal::from(view.grantor)))
         .row("to", grantee(names, &view.grantee))
         .row("actions", actions(view))
