@@ -745,16 +745,18 @@ def batch(lines, out):
             continue
         try:
             asked = json.loads(line)
-            age_max, content = asked.get("max_age_ms"), asked.get("content")
+            age_max, clock, content = asked.get("max_age_ms"), asked.get("now_ms"), asked.get("content")
             question = {
                 "bundle": bytes.fromhex(asked["bundle"]),
                 "genesis": hash_from(asked["genesis"]),
                 "content": None if content is None else bytes.fromhex(content),
                 "salt": hash_from(asked["salt"]) if asked.get("salt") else None,
                 "trusted": checkpoint_from(asked["checkpoint"]) if asked.get("checkpoint") else None,
-                "freshness": None if age_max is None else Freshness(int(asked.get("now_ms", now())), int(age_max)),
+                "freshness": None if age_max is None else Freshness(now() if clock is None else clock, age_max),
             }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if not all(isinstance(number, int) for number in question["freshness"] or ()):
+                raise ValueError("now_ms and max_age_ms are integers")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             answer = {"error": f"not a question: {error!r}"}
         else:
             answer = verify(**question)
@@ -789,6 +791,7 @@ def main():
     parser.add_argument("--batch", action="store_true", help="read questions from standard input, one JSON a line")
     options = parser.parse_args()
     if options.batch:
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         batch(sys.stdin, sys.stdout)
         return 0
     if options.bundle is None or options.genesis is None:

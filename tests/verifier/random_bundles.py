@@ -14,6 +14,7 @@ from codec import ZEROS, Position
 from ledger import Ledger, identity, interval, public, signing_key
 
 LATEST = 2**64 - 1
+LATER = Position(8, 3)
 
 
 class RandomLedger(Ledger):
@@ -68,7 +69,8 @@ class RandomLedger(Ledger):
         self.keys = self.intervals([key() for _ in range(self.pick(0, 1, 1, 2, 3))])
 
     def change_owners(self):
-        self.owners = self.intervals([self.pick(self.owner, self.owner, self.maker) for _ in range(self.pick(0, 1, 2, 3))])
+        count = self.pick(0, 1, 2, 3)
+        self.owners = self.intervals([self.pick(self.owner, self.owner, self.maker) for _ in range(count)])
 
     def change_statuses(self):
         names = ["active", "active", "active", "suspended", "revoked", "decommissioned"]
@@ -114,7 +116,8 @@ class RandomLedger(Ledger):
             grantee = grantor
         self.authority = names[0]
         self.other_zones = {
-            gateway: self.intervals([self.a_zone() for _ in range(self.pick(0, 1, 1, 2))]) for gateway in self.gateways[:2]
+            gateway: self.intervals([self.a_zone() for _ in range(self.pick(0, 1, 1, 2))])
+            for gateway in self.gateways[:2]
         }
 
     def change_stream(self):
@@ -174,9 +177,11 @@ class RandomLedger(Ledger):
         if self.chance.random() < 0.1:
             field = self.pick("grants", "placements", "organizations")
             proofs = getattr(bundle, field)
-            bundle = bundle._replace(**{field: self.pick(proofs[:-1], proofs[1:], proofs[::-1], [*proofs, bundle.stream])})
+            others = self.pick(proofs[:-1], proofs[1:], proofs[::-1], [*proofs, bundle.stream])
+            bundle = bundle._replace(**{field: others})
         if self.chance.random() < 0.05:
-            bundle = bundle._replace(**{self.pick("block", "not_before"): self.pick(None, bundle.block, bundle.not_before)})
+            field = self.pick("block", "not_before")
+            bundle = bundle._replace(**{field: self.pick(None, bundle.block, bundle.not_before)})
         height = self.pick(0, 1, 2, 5, 7, 9, 10, LATEST)
         known = self.hashes[height] if height < 10 else ZEROS
         asked = {
@@ -193,9 +198,6 @@ class RandomLedger(Ledger):
 
     def stream_id(self):
         return codec.derive("cairn stream v1", self.device + codec.Name.write("flow"))
-
-
-LATER = Position(8, 3)
 
 
 def main():

@@ -821,7 +821,9 @@ class Program(unittest.TestCase):
             {**question, "content": ""},
             {**question, "bundle": ""},
         ]
-        lines = [json.dumps(asked) for asked in [*questions, [], {}, {**question, "genesis": "0"}]] + ["", "{"]
+        lines = [json.dumps(asked) for asked in [
+            *questions, [], {}, {**question, "genesis": "0"}, {**question, "max_age_ms": "1"},
+        ]] + ["", "{", "[" * 100000]
         out = io.StringIO()
         cairn_verify.batch(lines, out)
         answers = [json.loads(line) for line in out.getvalue().splitlines()]
@@ -830,7 +832,7 @@ class Program(unittest.TestCase):
         ])
         self.assertEqual(answers[2]["finality"]["trusted"], "connected")
         self.assertEqual(answers[2]["finality"]["ageMs"], "7")
-        self.assertEqual(len(answers), 10)
+        self.assertEqual(len(answers), 12)
         self.assertTrue(all("error" in answer for answer in answers[6:]))
 
 
