@@ -33,6 +33,8 @@ const CHUNK_FILES: usize = 500;
 
 /// Most bytes of transactions in one request, which carries two digits for each: nine tenths of what a request may have.
 const CHUNK_BYTES: usize = cairn_rpc::limits::BODY_BYTES_MAX as usize / 20 * 9;
+const _: () =
+    assert!(CHUNK_BYTES >= cairn_types::limits::TRANSACTION_BYTES_MAX, "every valid transaction fits a chunk");
 
 /// From how many files on the progress is shown.
 const PROGRESS_FILES: usize = 20;
@@ -312,7 +314,6 @@ fn report(
 
 #[cfg(test)]
 mod tests {
-    use cairn_types::limits::TRANSACTION_BYTES_MAX;
     use cairn_types::{
         BlockHash, BlockRef, Body, Call, ChainId, Content, ContentForm, ContentHash, DeviceId, GrantId, Hash, Height,
         Principal, SignedTransaction, StreamId, Transaction, TransactionId, call::Attest,
@@ -345,7 +346,6 @@ mod tests {
 
     #[test]
     fn chunks_fit_a_request_and_keep_the_order() {
-        assert!(CHUNK_BYTES > TRANSACTION_BYTES_MAX, "any transaction fits");
         let count = 2 * CHUNK_FILES as u64 + 1;
         let chunks = chunks((0..count).map(prepared).collect());
         assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [CHUNK_FILES, CHUNK_FILES, 1]);
