@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_network::NetworkHandle;
-use cairn_proofs::bundle::{Bundle, Parts, PastBlock, TransactionInclusion};
+use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
 use cairn_rpc::Backend;
 use cairn_rpc::backend::{
     FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
@@ -77,7 +77,19 @@ impl NodeBackend {
         Ok(Some((block, PastBlock { header, history })))
     }
 
-    fn assemble(&self, position: Position) -> Result<Option<Bundle>, ReadError> {
+    /// The block that an auditor wants to find in the checkpoint's history. The checkpoint itself needs no proof.
+    fn anchor(&self, wanted: Option<Height>, checkpoint: Height) -> Result<Option<Anchor>, ReadError> {
+        match wanted {
+            Some(height) if height > checkpoint => Err(ReadError::HeightUnknown { height, latest: checkpoint }),
+            Some(height) if height < checkpoint => {
+                let past = self.past_block(height, checkpoint)?;
+                Ok(past.map(|(_, past)| Anchor { hash: past.header.hash(), history: past.history }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn assemble(&self, position: Position, anchor: Option<Height>) -> Result<Option<Bundle>, ReadError> {
         let tip = self.chain.tip();
         let Some(certificate) = tip.certificate.clone() else { return Ok(None) };
         let checkpoint = tip.header.height;
@@ -111,7 +123,7 @@ impl NodeBackend {
             certificate,
             block: past,
             not_before,
-            anchor: None,
+            anchor: self.anchor(anchor, checkpoint)?,
             transaction,
             inclusion: TransactionInclusion { count, proof },
         };
@@ -320,8 +332,8 @@ impl Backend for NodeBackend {
         self.chain.attestations_of(content, after, limit).map_err(storage)
     }
 
-    fn bundle(&self, attestation: Position) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(self.assemble(attestation)?.map(|bundle| bundle.encode()))
+    fn bundle(&self, attestation: Position, anchor: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.assemble(attestation, anchor)?.map(|bundle| bundle.encode()))
     }
 
     fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send {

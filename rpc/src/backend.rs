@@ -240,11 +240,12 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Vec<Position>, ReadError>;
 
     /// The encoded bundle of the attestation at a position, at the latest checkpoint; `None` if there is no attestation.
-    /// *Disk.*
+    /// If an `anchor` is wanted, the final block at that height is shown to be in the checkpoint's history. *Disk.*
     ///
     /// # Errors
-    /// [`ReadError::Storage`], or [`ReadError::TooLarge`] for a device with too long a history.
-    fn bundle(&self, attestation: Position) -> Result<Option<Vec<u8>>, ReadError>;
+    /// [`ReadError::Storage`], [`ReadError::HeightUnknown`] if the anchor is above the checkpoint, or
+    /// [`ReadError::TooLarge`] for a device with too long a history.
+    fn bundle(&self, attestation: Position, anchor: Option<Height>) -> Result<Option<Vec<u8>>, ReadError>;
 
     /// Offers encoded transactions, and answers for each, in order, once it is accepted or refused.
     fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send;

@@ -94,7 +94,8 @@ macro_rules! for_each_call {
                 (attestation: Text<AttestationSelector>;
                  content: ContentEvidenceView, age_max_ms as "ageMaxMs": Text<u64>)
                 -> At<VerdictView>;
-            audit_bundle = "audit_bundle"(attestation: Text<AttestationSelector>;) -> At<BundleView>;
+            audit_bundle = "audit_bundle"(attestation: Text<AttestationSelector>; anchor: Text<Height>)
+                -> At<BundleView>;
 
             proof_get_state = "proof_getState"(key: Hex; prefix: bool, at: Text<Height>) -> At<StateProofView>;
             proof_get_transaction = "proof_getTransaction"(id: Text<TransactionId>;) -> At<TransactionProofView>;

@@ -1,5 +1,6 @@
 //! Audits: where data comes from, whether it is to be believed, and a file to take along.
 
+use cairn_types::Height;
 use jsonrpsee::proc_macros::rpc;
 
 use crate::error::CallError;
@@ -49,10 +50,16 @@ pub trait AuditApi {
     ///
     /// # Parameters
     /// - `attestation`: stream id, slash, sequence; or the id of its transaction.
+    /// - `anchor`: height of a block that the auditor trusts, to be shown in the checkpoint's history; none if left out.
     ///
     /// # Errors
+    /// - `HeightUnknown` (-32040): the anchor is not final yet.
     /// - `AttestationUnknown` (-32043): nothing final there, or no attestation.
     /// - `TooLarge` (-32045): the device's history does not fit in a bundle.
     #[method(name = "bundle", blocking)]
-    fn bundle(&self, attestation: Text<AttestationSelector>) -> Result<At<BundleView>, CallError>;
+    fn bundle(
+        &self,
+        attestation: Text<AttestationSelector>,
+        anchor: Option<Text<Height>>,
+    ) -> Result<At<BundleView>, CallError>;
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cairn_proofs::verdict::{Expectations, Freshness, verify_bytes};
 use cairn_types::state_key::{self, DeviceFacet};
-use cairn_types::{AttestationRef, DeviceId, Interval, OrganizationId, Position};
+use cairn_types::{AttestationRef, DeviceId, Height, Interval, OrganizationId, Position};
 use jsonrpsee::core::async_trait;
 
 use super::locate::Attestation;
@@ -64,9 +64,13 @@ impl Trace<'_> {
 
 impl<B: Backend> Service<B> {
     /// The encoded bundle of an attestation, and the attestation.
-    fn bundle_of(&self, selector: &Text<AttestationSelector>) -> Result<(Attestation, Vec<u8>), CallError> {
+    fn bundle_of(
+        &self,
+        selector: &Text<AttestationSelector>,
+        anchor: Option<Height>,
+    ) -> Result<(Attestation, Vec<u8>), CallError> {
         let attestation = self.find(selector)?;
-        let bundle = self.backend.bundle(attestation.located.position)?;
+        let bundle = self.backend.bundle(attestation.located.position, anchor)?;
         let bundle = bundle.ok_or_else(|| CallError::AttestationUnknown { attestation: selector.0.to_text() })?;
         Ok((attestation, bundle))
     }
@@ -130,7 +134,7 @@ impl<B: Backend> AuditApiServer for Service<B> {
         content: Option<ContentEvidenceView>,
         age_max_ms: Option<Text<u64>>,
     ) -> Result<At<VerdictView>, CallError> {
-        let (_, bundle) = self.bundle_of(&attestation)?;
+        let (_, bundle) = self.bundle_of(&attestation, None)?;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let expectations = Expectations {
@@ -144,8 +148,12 @@ impl<B: Backend> AuditApiServer for Service<B> {
         Ok(At::new(height, VerdictView::from(&verdict)))
     }
 
-    fn bundle(&self, attestation: Text<AttestationSelector>) -> Result<At<BundleView>, CallError> {
-        let (attestation, bundle) = self.bundle_of(&attestation)?;
+    fn bundle(
+        &self,
+        attestation: Text<AttestationSelector>,
+        anchor: Option<Text<Height>>,
+    ) -> Result<At<BundleView>, CallError> {
+        let (attestation, bundle) = self.bundle_of(&attestation, anchor.map(|Text(height)| height))?;
         let answer = BundleView {
             attestation: Text(attestation.place()),
             id: Text(attestation.transaction.id()),

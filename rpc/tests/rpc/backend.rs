@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cairn_proofs::accumulator;
-use cairn_proofs::bundle::{Bundle, Parts, PastBlock, TransactionInclusion};
+use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
 use cairn_rpc::backend::{
     Backend, FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View,
     WaitOutcome,
@@ -178,10 +178,14 @@ impl Backend for Node {
         Ok(positions.filter(|position| after.is_none_or(|after| *position > after)).take(limit).collect())
     }
 
-    fn bundle(&self, attestation: Position) -> Result<Option<Vec<u8>>, ReadError> {
+    fn bundle(&self, attestation: Position, anchor: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
         let ledger = &self.world.ledger;
         let view = ledger.latest();
-        let history = ledger.history(view.header.height);
+        let latest = view.header.height;
+        if let Some(height) = anchor.filter(|height| *height > latest) {
+            return Err(ReadError::HeightUnknown { height, latest });
+        }
+        let history = ledger.history(latest);
         let past = |height: Height| {
             let index = usize::try_from(height.get()).expect("small");
             let header = ledger.blocks[index].0.header.clone();
@@ -201,7 +205,7 @@ impl Backend for Node {
             certificate: view.certificate.clone().expect("not block 0"),
             block: Some(past(attestation.height)),
             not_before: Some(past(transaction.body().not_before.height)),
-            anchor: None,
+            anchor: anchor.map(past).map(|past| Anchor { hash: past.header.hash(), history: past.history }),
             inclusion: TransactionInclusion {
                 count: u32::try_from(leaves.len()).expect("few"),
                 proof: accumulator::prove_in(&leaves, located.position.index.into()).expect("in the block"),

@@ -251,7 +251,7 @@ async fn audit() {
     let verdict = client.audit_verdict(world.place(0).into(), Some(forged), None).await.unwrap().value;
     snapshot!("audit_verdict_forged", (verdict.outcome, verdict.reasons, verdict.integrity));
     snapshot!("audit_verdict_unknown", refusal(client.audit_verdict(world.place(7).into(), None, None).await));
-    snapshot!("audit_bundle_unknown", refusal(client.audit_bundle(world.place(7).into()).await));
+    snapshot!("audit_bundle_unknown", refusal(client.audit_bundle(world.place(7).into(), None).await));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use cairn_proofs::tree::{Query, StateProof};
 use cairn_proofs::verdict::{Expectations, Outcome, verify_bytes};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::transaction::leaf_of;
-use cairn_types::{Certificate, Header, decode, state_key};
+use cairn_types::{BlockRef, Certificate, Header, Height, decode, state_key};
 
 use cairn_rpc::views::{Hex, Text};
 
@@ -61,10 +61,25 @@ async fn a_transaction_is_proven_to_be_in_its_certified_block() {
 async fn a_bundle_is_judged_offline() {
     let served = Served::new().await;
     let world = served.world();
-    let answer = served.client.audit_bundle(world.attestations[0].id().into()).await.unwrap().value;
+    let first = Text::from(world.attestations[0].id());
+    let answer = served.client.audit_bundle(first, None).await.unwrap().value;
     assert_eq!(usize::try_from(answer.bytes).unwrap(), answer.bundle.0.len());
     assert_eq!(answer.attestation.0, world.place(0));
     let expectations = Expectations::of(world.ledger.chain).with_content(MONDAY);
     let verdict = verify_bytes(&answer.bundle.0, &expectations);
     assert_eq!(verdict.outcome, Outcome::Valid, "{:?}", verdict.reasons);
+
+    // With an anchor it reaches a block that it would not show otherwise.
+    let views = &world.ledger.views;
+    let judged = |bundle: &[u8], trusted: BlockRef| {
+        verify_bytes(bundle, &Expectations { trusted: Some(trusted), ..expectations.clone() }).outcome
+    };
+    let refs = views.iter().map(|view| BlockRef { height: view.header.height, hash: view.hash });
+    let hidden = refs.filter(|block| judged(&answer.bundle.0, *block) == Outcome::Incomplete).last();
+    let anchor = hidden.expect("a bundle shows few blocks");
+    let anchored = served.client.audit_bundle(first, Some(Text(anchor.height))).await.unwrap().value;
+    assert_eq!(judged(&anchored.bundle.0, anchor), Outcome::Valid);
+    let beyond = Height::new(world.ledger.tip().height.get() + 1);
+    let refused = served.client.audit_bundle(first, Some(Text(beyond))).await.unwrap_err();
+    assert_eq!(refused.name(), Some("HeightUnknown"));
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use cairn_rpc::views::Text;
+use cairn_types::Height;
 use clap::Args;
 use serde_json::json;
 
@@ -23,6 +25,9 @@ pub(super) struct Bundle {
     /// Where to; `-` is standard output, where the bundle then stands alone.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Show that the block at this height is in the history, for `cairn verify --checkpoint HEIGHT:HASH`.
+    #[arg(long, value_name = "HEIGHT")]
+    anchor: Option<u64>,
     #[command(flatten)]
     pub(super) node: NodeArgs,
 }
@@ -34,7 +39,8 @@ impl Bundle {
             return Err(Usage("standard output cannot carry both the bundle and JSON".to_owned()).into());
         }
         let selector = self.which.selector(connection).await?;
-        let answer = connection.client.audit_bundle(selector).await?;
+        let anchor = self.anchor.map(|height| Text(Height::new(height)));
+        let answer = connection.client.audit_bundle(selector, anchor).await?;
         let (height, answer) = (answer.height, answer.value);
         let bytes = &answer.bundle.0;
         if to_stdout {
