@@ -102,7 +102,7 @@ impl Default for StorageSection {
 }
 
 /// The index engine of a node that names none.
-pub(crate) const DEFAULT_ENGINE: Engine = Engine::Sled;
+pub(crate) const DEFAULT_ENGINE: Engine = Engine::Fjall;
 
 fn default_data() -> PathBuf {
     PathBuf::from("data")

@@ -74,8 +74,8 @@ async fn a_bundle_is_judged_offline() {
     let judged = |bundle: &[u8], trusted: BlockRef| {
         verify_bytes(bundle, &Expectations { trusted: Some(trusted), ..expectations.clone() }).outcome
     };
-    let refs = views.iter().map(|view| BlockRef { height: view.header.height, hash: view.hash });
-    let hidden = refs.filter(|block| judged(&answer.bundle.0, *block) == Outcome::Incomplete).last();
+    let mut refs = views.iter().map(|view| BlockRef { height: view.header.height, hash: view.hash });
+    let hidden = refs.rfind(|block| judged(&answer.bundle.0, *block) == Outcome::Incomplete);
     let anchor = hidden.expect("a bundle shows few blocks");
     let anchored = served.client.audit_bundle(first, Some(Text(anchor.height))).await.unwrap().value;
     assert_eq!(judged(&anchored.bundle.0, anchor), Outcome::Valid);
