@@ -57,9 +57,12 @@ impl Bundle {
             "height": height,
         });
         let paint = Paint::of_stdout();
+        let content = self.which.content_of.as_deref().unwrap_or(Path::new("CONTENT")).display();
         let (mark, out, length) = (paint.good(GOOD), self.out.display(), thousands(u64::try_from(bytes.len())?));
-        let next =
-            format!("  attestation {}\n  judge it with: cairn verify {out} CONTENT --genesis HASH", answer.attestation);
+        let next = format!(
+            "  attestation {}\n  judge it with: cairn verify {out} {content} --genesis HASH",
+            answer.attestation
+        );
         Report::new(
             &about,
             format!("{mark} {out}: {length} bytes, checkpoint at height {height}\n{}", paint.dim(&next)),

@@ -8,9 +8,9 @@ use cairn_types::Position;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::super::connect::{Connection, NodeArgs};
+use super::super::connect::{Connection, NodeArgs, OrganizationNames};
 use super::super::output::{Report, counted, time};
-use super::super::verify::paint::{Paint, short, thousands};
+use super::super::verify::paint::{Paint, harmless, short, thousands};
 use super::place;
 
 #[derive(Debug, Args)]
@@ -47,14 +47,19 @@ impl Trace {
         let text = match &answer.value.document {
             Some(Value::String(text)) => text.clone(),
             Some(document) => format!("{document:#}"),
-            None => in_words(&answer.value, Paint::of_stdout()),
+            None => in_words(&answer.value, &connection.organization_names().await?, Paint::of_stdout()),
         };
         Report::new(&answer, text)
     }
 }
 
+/// What an owner is called. The edge comes from the node, so it may be anything.
+fn owner_name(id: &str, names: &OrganizationNames) -> String {
+    id.parse().map_or_else(|_| harmless(id), |id| names.of(&id))
+}
+
 /// The graph as a tree: each attestation once, its sources below it.
-fn in_words(trace: &TraceView, paint: Paint) -> String {
+fn in_words(trace: &TraceView, names: &OrganizationNames, paint: Paint) -> String {
     let attestations: BTreeMap<String, &AttestationView> = trace
         .nodes
         .iter()
@@ -86,7 +91,8 @@ fn in_words(trace: &TraceView, paint: Paint) -> String {
                     time(one.time_ms.0)
                 );
                 let device = one.device.to_string();
-                let owners: Vec<String> = targets(&device, TraceRelation::OwnedBy).into_iter().map(short).collect();
+                let owners: Vec<String> =
+                    targets(&device, TraceRelation::OwnedBy).into_iter().map(|id| owner_name(id, names)).collect();
                 let by = format!("by device {}, owned by {}", short(&device), owners.join(", then "));
                 let sources = targets(&name, TraceRelation::DerivedFrom);
                 // The stack turns the order round, so that the first source is shown first.
@@ -94,7 +100,7 @@ fn in_words(trace: &TraceView, paint: Paint) -> String {
                 (name, format!("{said}\n{indent}{}", paint.dim(&by)))
             }
         };
-        let _ = writeln!(text, "{lead}{}\n{indent}{rest}", paint.bold(&title));
+        let _ = writeln!(text, "{lead}{}\n{indent}{rest}", paint.bold(&harmless(&title)));
     }
     if trace.truncated {
         text.push_str("more lies beyond: ask with a greater --depth\n");

@@ -11,7 +11,7 @@ use clap::Args;
 use super::super::connect::{Connection, NodeArgs};
 use super::super::output::{Report, counted, time};
 use super::super::verify::content::{self, Salt};
-use super::super::verify::paint::{BAD, DOUBT, GOOD, Paint, short};
+use super::super::verify::paint::{BAD, DOUBT, GOOD, Paint, harmless, short};
 use super::{find, only};
 
 #[derive(Debug, Args)]
@@ -50,14 +50,14 @@ impl AskVerdict {
     }
 
     fn in_words(&self, verdict: &VerdictView, paint: Paint) -> String {
-        let mut text = format!("{}   {}", paint.outcome(&verdict.outcome), self.file.display());
+        let mut text = format!("{}   {}", paint.outcome(&harmless(&verdict.outcome)), self.file.display());
         if let Some(statement) = &verdict.statement {
             let (id, stream) = (short(&statement.id), short(&statement.stream));
             let _ = write!(text, ": attestation {id}, number {} of stream {stream}", statement.sequence);
         }
         text.push('\n');
         for reason in &verdict.reasons {
-            let _ = writeln!(text, "  because {}", reason.message);
+            let _ = writeln!(text, "  because {}", harmless(&reason.message));
         }
         text.push('\n');
         for (axis, standing, words) in axes(verdict) {
@@ -66,7 +66,7 @@ impl AskVerdict {
                 Outcome::Incomplete => paint.doubt(DOUBT),
                 Outcome::Invalid => paint.bad(BAD),
             };
-            let _ = writeln!(text, "  {mark} {axis:<10} {}{words}", standing.replace('_', " "));
+            let _ = writeln!(text, "  {mark} {axis:<10} {}{words}", harmless(&standing.replace('_', " ")));
         }
         let whose = "This is the node's word. For proof: cairn audit bundle, then cairn verify.";
         let _ = writeln!(text, "\n{}", paint.dim(whose));

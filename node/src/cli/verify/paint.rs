@@ -83,6 +83,11 @@ pub(in crate::cli) fn thousands(number: u64) -> String {
     text
 }
 
+/// A text from elsewhere, without what would move a terminal's cursor or change its colours.
+pub(in crate::cli) fn harmless(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
 /// As much of a hash or an id as a person compares.
 pub(in crate::cli) fn short(id: &impl ToString) -> String {
     const DIGITS: usize = 12;
@@ -92,12 +97,13 @@ pub(in crate::cli) fn short(id: &impl ToString) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Paint, short, thousands};
+    use super::{Paint, harmless, short, thousands};
 
     #[test]
     fn numbers_and_hashes_read_well() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(short(&"0123456789abcdef"), "0123456789ab…");
+        assert_eq!(harmless("\x1b[2Jthe água\n"), "[2Jthe água");
     }
 
     #[test]

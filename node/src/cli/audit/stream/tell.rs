@@ -51,7 +51,7 @@ pub(super) fn in_words(ledger: &Ledger, files: &[HeldFile], comparison: &Compari
             Some(file) => (paint.good(GOOD), format!("{:<wide$}", name_of(files, *file))),
             None => (paint.bad(BAD), paint.bad(&format!("{NO_FILE:<wide$}"))),
         };
-        line(format!("  {:>digits$}  {mark} {name}  {}", attestation.sequence, paint.dim(&facts(attestation))));
+        line(format!("  {:>digits$}  {mark} {name}  {}", attestation.sequence.0, paint.dim(&facts(attestation))));
     }
     for (which, words) in [(&comparison.strange, "not in the stream"), (&comparison.surplus, "given more than once")] {
         for file in which {
