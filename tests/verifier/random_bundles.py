@@ -25,7 +25,7 @@ class RandomLedger(Ledger):
         likely = self.pick(0.1, 0.2, 0.4)
         for change in (
             self.change_keys, self.change_owners, self.change_statuses, self.change_zones, self.change_grants,
-            self.change_stream, self.change_statement, self.change_network, self.change_records,
+            self.change_stream, self.change_statement, self.change_network, self.change_records, self.change_doubt,
         ):
             if self.chance.random() < likely:
                 change()
@@ -92,7 +92,7 @@ class RandomLedger(Ledger):
         return codec.Window(self.pick(0, 0, 0, 3, 4, 5, 6), self.pick(None, None, None, 3, 5, 6, LATEST))
 
     def change_grants(self):
-        length = self.pick(1, 1, 2, 2, 2, 3, 3, 4, 8, 9)
+        length = self.pick(1, 1, 1, 2, 2, 2, 3, 4, 8, 9)
         names = [identity(f"grant {index}") for index in range(length)] + [None]
         if self.chance.random() < 0.05:
             names[-1] = self.pick(*names[:-1], identity("no grant"))
@@ -111,8 +111,8 @@ class RandomLedger(Ledger):
                 window=self.pick(codec.Window(0, None), self.a_window()),
                 depth=self.rarely(self.chance.randrange(4), place), parent=parent,
             )
-            span = self.intervals([terms]) if self.chance.random() < 0.2 else [interval(terms, Position(1, 3))]
-            self.grants[name] = (span or [self.interval(terms, self.START, None)])[0]
+            since = self.pick(Position(1, 3), Position(1, 3), Position(1, 3), self.position())
+            self.grants[name] = self.interval(terms, since, self.pick(None, None, None, Position(8, 0), self.position()))
             grantee = grantor
         self.authority = names[0]
         self.other_zones = {
@@ -155,6 +155,13 @@ class RandomLedger(Ledger):
         self.changes = self.pick([], [(3, others)], [(3, others), (6, self.validator_keys)])
         times = self.pick((1, 1000), (LATEST - 9, 1), (LATEST, -1000))
         self.edit_header = lambda header: header._replace(time_ms=times[0] + times[1] * header.height)
+
+    def change_doubt(self):
+        def doubted(one):
+            return one._replace(suspect_since=self.position()) if self.chance.random() < 0.5 else one
+
+        self.keys, self.statuses = [doubted(one) for one in self.keys], [doubted(one) for one in self.statuses]
+        self.grants = {name: doubted(one) for name, one in self.grants.items()}
 
     def change_records(self):
         facet = b"\4" + self.device

@@ -13,6 +13,7 @@ import ledger
 import trees
 from codec import ZEROS, Malformed, Position, b3, decode, derive
 from ledger import Ledger, actions_of, identity, interval
+from random_bundles import RandomLedger
 
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors", "state-tree.txt")
 
@@ -795,6 +796,12 @@ class Bundles(unittest.TestCase):
         for place in chance.sample(range(8 * len(data)), 2000):
             verdict = cairn_verify.verify(flipped(data, place), made.chain, made.content)
             self.assertEqual(verdict["outcome"], "INVALID", f"bit {place}")
+
+    def test_any_ledger_gets_a_verdict(self):
+        out = io.StringIO()
+        cairn_verify.batch([json.dumps(RandomLedger(seed).question()) for seed in range(150)], out)
+        outcomes = {json.loads(line)["outcome"] for line in out.getvalue().splitlines()}
+        self.assertEqual(outcomes, {"VALID", "INVALID", "INCOMPLETE"})
 
     def test_noise_is_refused(self):
         chance = random.Random(4)
