@@ -112,7 +112,8 @@ class RandomLedger(Ledger):
                 depth=self.rarely(self.chance.randrange(4), place), parent=parent,
             )
             since = self.pick(Position(1, 3), Position(1, 3), Position(1, 3), self.position())
-            self.grants[name] = self.interval(terms, since, self.pick(None, None, None, Position(8, 0), self.position()))
+            until = self.pick(None, None, None, Position(8, 0), self.position())
+            self.grants[name] = self.interval(terms, since, until)
             grantee = grantor
         self.authority = names[0]
         self.other_zones = {
