@@ -62,7 +62,7 @@ impl Signer {
 
 /// For each signature, the key that it will probably be checked with if the transaction is applied soon after `state`.
 ///
-/// A node uses it to verify ahead, on all its cores. It decides nothing: [`crate::apply`] asks for the right keys itself.
+/// A node uses it to verify ahead, on all its cores. It decides nothing: [`crate::apply()`] asks for the right keys itself.
 pub fn likely_keys(state: &impl State, transaction: &Transaction) -> Vec<(PublicKey, SignatureBytes)> {
     let shown = match &transaction.body.call {
         Call::RegisterDevice(call) => Some((Principal::Device(call.inception.id()), call.inception.key)),

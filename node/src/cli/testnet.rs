@@ -60,7 +60,8 @@ struct Generate {
     /// The network's name.
     #[arg(long, default_value = "local")]
     name: Name,
-    /// A founding organization: NAME:ROLE[+ROLE…][:TITLE], with the roles council, manufacturer, operator, auditor.
+    /// A founding organization, as `NAME:ROLE` or `NAME:ROLE+ROLE:TITLE`; roles are council, manufacturer, operator and
+    /// auditor.
     #[arg(long = "organization", value_name = "SPEC")]
     organizations: Vec<String>,
     /// An idle network makes a block after this many milliseconds.

@@ -1,7 +1,7 @@
 //! `cairn audit stream`: files against a whole stream, number by number.
 //!
 //! A stream has no gaps in the ledger, so a day that was left out shows at once: as a number for which there is no file,
-//! or as a file that no number stands for. The comparison itself is in [`compare`].
+//! or as a file that no number stands for. The comparison itself is in [`mod@compare`].
 
 use std::path::{Path, PathBuf};
 
