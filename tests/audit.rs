@@ -9,6 +9,8 @@
 
 #[path = "audit/case.rs"]
 mod case;
+#[path = "audit/command_line.rs"]
+mod command_line;
 #[path = "audit/python.rs"]
 mod python;
 #[path = "audit/stories.rs"]
@@ -100,6 +102,13 @@ fn a_bundle_is_small_and_judged_at_once() {
         println!("{}: {own} bytes and {attestation} of attestation, judged in {median:?}", case.name);
         assert!(own <= BUNDLE_BYTES_MAX, "{}: {own} bytes", case.name);
     }
+}
+
+#[test]
+fn the_program_says_what_the_library_says() {
+    let cases: Vec<Case> = stories::all().into_iter().map(|(case, _)| case).collect();
+    command_line::assert_agreement(&cases);
+    command_line::assert_unreadable_is_not_judged(&stories::rich());
 }
 
 #[test]
