@@ -476,7 +476,7 @@ fn recover(
             Some((&WAL_AGREEMENT, bytes)) => recovered.push(WalEntry::decode(bytes)?),
             Some((&WAL_BLOCK, bytes)) => {
                 // Its time was judged when it was logged; only the rules are asked again.
-                let judged = ledger::judge(chain, bytes, signatures, None);
+                let judged = ledger::judge(chain, bytes, signatures);
                 undecided.insert(judged.map_err(|source| DriverError::WalBlock(Box::new(source)))?);
             }
             _ => return Err(DecodeError::Malformed { reason: "unknown kind of entry".to_owned() }.into()),

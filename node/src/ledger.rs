@@ -49,8 +49,6 @@ pub(crate) enum BlockError {
     Transaction { index: u32, source: DecodeError },
     #[error(transparent)]
     Rules(#[from] InvalidBlock),
-    #[error("block time {time_ms} is more than {drift_ms} ms away from this node's clock, {now_ms}")]
-    Time { time_ms: u64, now_ms: u64, drift_ms: u64 },
     #[error("certificate: {0}")]
     Certificate(#[from] CertificateError),
     /// Not the block's fault: this node could not judge it.
@@ -158,7 +156,7 @@ impl Ledger {
             };
             let record = self.log.read(height)?.ok_or(LedgerError::Damaged { height })?;
             let inconsistent = |source| LedgerError::Inconsistent { height, source };
-            let judged = judge(&self.chain, &record.block, &CheckedBefore, None).map_err(inconsistent)?;
+            let judged = judge(&self.chain, &record.block, &CheckedBefore).map_err(inconsistent)?;
             let certificate: Certificate = codec::decode(&record.certificate, record.certificate.len())
                 .map_err(|source| inconsistent(source.into()))?;
             self.index_and_publish(judged, certificate)?;
@@ -256,17 +254,11 @@ pub(crate) fn build<T: Candidate + Into<Arc<SignedTransaction>>>(
     Ok((JudgedBlock { header: block.header, hash, bytes, transactions, executed: built.executed }, built.rejected))
 }
 
-/// Judges bytes that should be the block after the tip. With a clock's time, as a voter does, the block's own time must
-/// be near it.
+/// Judges bytes that should be the block after the tip. Whether its time is near a voter's clock is the voter's to say.
 ///
 /// # Errors
 /// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
-pub(crate) fn judge(
-    chain: &Chain,
-    bytes: &[u8],
-    check: &dyn SignatureCheck,
-    now_ms: Option<u64>,
-) -> Result<JudgedBlock, BlockError> {
+pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> Result<JudgedBlock, BlockError> {
     let block = Block::from_bytes(bytes)?;
     let parent = chain.tip();
     let header = block.header;
@@ -285,10 +277,6 @@ pub(crate) fn judge(
     ];
     if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
         return Err(BlockError::Header { field });
-    }
-    let drift_ms = parent.parameters.clock_drift_ms;
-    if let Some(now_ms) = now_ms.filter(|now_ms| header.time_ms.abs_diff(*now_ms) > drift_ms) {
-        return Err(BlockError::Time { time_ms: header.time_ms, now_ms, drift_ms });
     }
     let mut transactions = Vec::with_capacity(block.transactions.len());
     for (index, bytes) in (0..).zip(block.transactions) {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Driver, DriverError, Frame, Request, WAL_AGREEMENT, WAL_BLOCK};
 use crate::clock::now_ms;
-use crate::ledger::{self, BlockError};
+use crate::ledger::{self, BlockError, JudgedBlock};
 
 impl Driver {
     /// Does one thing that the machine asks for.
@@ -102,7 +102,7 @@ impl Driver {
 
     pub(super) fn on_frame(&mut self, from: PeerKey, bytes: &[u8]) -> Result<(), DriverError> {
         match Frame::decode(bytes) {
-            Ok(Frame::Message(bytes)) => self.on_message(from, &bytes),
+            Ok(Frame::Message(bytes)) => self.on_message(from, &bytes)?,
             Ok(Frame::Block(bytes)) => self.on_block(from, bytes)?,
             Ok(Frame::Head(height)) => self.on_head(from, height),
             Err(error) => tracing::warn!(peer = %from.peer_id(), %error, "a frame that does not decode"),
@@ -110,19 +110,29 @@ impl Driver {
         Ok(())
     }
 
-    fn on_message(&mut self, from: PeerKey, bytes: &[u8]) {
+    fn on_message(&mut self, from: PeerKey, bytes: &[u8]) -> Result<(), DriverError> {
         let validators = self.chain.tip().validators.clone();
         let verified = match Message::decode(bytes) {
             Ok(message) => message.verify(&self.chain.id, &validators),
             Err(error) => {
                 tracing::warn!(peer = %from.peer_id(), %error, "a message that does not decode");
-                return;
+                return Ok(());
             }
         };
         match verified {
-            Ok(message) => self.inputs.push_back(Input::Message(message)),
+            Ok(message) => {
+                if let Message::Proposal(signed) = message.message()
+                    && signed.proposal.pol_round.is_some()
+                    && signed.proposal.height == self.next_height()
+                    && let Some(judged) = self.undecided.propose_again(signed.proposal.block)
+                {
+                    self.accept(judged)?;
+                }
+                self.inputs.push_back(Input::Message(message));
+            }
             Err(error) => tracing::warn!(peer = %from.peer_id(), %error, "a message that does not verify"),
         }
+        Ok(())
     }
 
     /// Judges the bytes of a proposed block, or keeps them until the block before it is final.
@@ -135,7 +145,7 @@ impl Driver {
         let next = self.next_height();
         if header.height == next {
             let block = header.hash();
-            if self.undecided.validity(&block).is_none() && self.undecided.admit(from) {
+            if !self.undecided.is_known(&block) && self.undecided.admit(from) {
                 self.judge(block, header.height, &bytes)?;
             }
         } else if Some(header.height) == next.next() {
@@ -145,25 +155,25 @@ impl Driver {
     }
 
     fn judge(&mut self, block: BlockHash, height: Height, bytes: &[u8]) -> Result<(), DriverError> {
-        let validity = match ledger::judge(&self.chain, bytes, self.signatures.as_ref(), Some(now_ms())) {
+        match ledger::judge(&self.chain, bytes, self.signatures.as_ref()) {
             Ok(judged) => {
-                self.append(WAL_BLOCK, bytes)?;
-                self.undecided.insert(judged);
-                Validity::Valid
+                let drift = self.undecided.is_fresh(&block).then(|| self.drift(&judged)).flatten();
+                match drift {
+                    Some(drift_ms) => {
+                        // Not a broken rule: one of the two clocks is wrong, and we say nothing.
+                        tracing::warn!(%height, %block, drift_ms, "not voted for: its time is far from this node's clock");
+                        self.undecided.hold_back(judged);
+                    }
+                    None => self.accept(judged)?,
+                }
             }
             Err(BlockError::Unreadable(error)) => return Err(error.into()),
-            Err(error @ BlockError::Time { .. }) => {
-                // Not a broken rule: one of the two clocks is wrong, and we say nothing.
-                tracing::warn!(%height, %block, %error, "not voted for");
-                return Ok(());
-            }
             Err(error) => {
                 tracing::warn!(%height, %block, %error, "an invalid block was proposed");
                 self.undecided.insert_invalid(block);
-                Validity::Invalid
+                self.inputs.push_back(Input::BlockExecuted { height, block, validity: Validity::Invalid });
             }
-        };
-        self.inputs.push_back(Input::BlockExecuted { height, block, validity });
+        }
         let certificate = self.decided_without_block.take();
         match certificate {
             Some(certificate) if certificate.block == block => self.decide(certificate),
@@ -172,6 +182,21 @@ impl Driver {
                 Ok(())
             }
         }
+    }
+
+    /// By how many milliseconds a block's time is too far from this node's clock.
+    fn drift(&self, judged: &JudgedBlock) -> Option<u64> {
+        let drift_ms = judged.header.time_ms.abs_diff(now_ms());
+        (drift_ms > self.chain.tip().parameters.clock_drift_ms).then_some(drift_ms)
+    }
+
+    /// Keeps a valid block, in the log too, and says that it is valid.
+    fn accept(&mut self, judged: JudgedBlock) -> Result<(), DriverError> {
+        let (height, block) = (judged.header.height, judged.hash);
+        self.append(WAL_BLOCK, &judged.bytes)?;
+        self.undecided.insert(judged);
+        self.inputs.push_back(Input::BlockExecuted { height, block, validity: Validity::Valid });
+        Ok(())
     }
 
     /// After a commit: blocks that came too early may be judged now.

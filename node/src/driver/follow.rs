@@ -196,7 +196,7 @@ impl Driver {
         }
         let header = cairn_types::Block::from_bytes(&block.block)?.header;
         certificate.verify(&self.chain.id, header.height, &header.hash(), &tip.validators)?;
-        let judged = ledger::judge(&self.chain, &block.block, self.signatures.as_ref(), None)?;
+        let judged = ledger::judge(&self.chain, &block.block, self.signatures.as_ref())?;
         Ok(Some((judged, certificate)))
     }
 }

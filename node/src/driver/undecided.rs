@@ -2,8 +2,13 @@
 //!
 //! Valid ones are kept with what they make of the state, so that a decision commits without executing again; of invalid
 //! ones only the hash. A validator gets a few judged in a height, so that one who floods cannot keep the others busy.
+//!
+//! A block whose time is far from this node's clock is held back: this node does not vote for it on its own judgement. It
+//! counts as valid once it is proposed *again*, with the claim that two thirds prevoted for it in an earlier round;
+//! agreement checks that claim, and two thirds of the clocks outvote one. Without this, a node that was away could keep a
+//! block on which others are locked from ever being decided.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cairn_consensus::Validity;
@@ -20,6 +25,10 @@ const JUDGED_PER_SENDER_MAX: u32 = 8;
 /// See the module.
 pub(super) struct Undecided {
     valid: HashMap<BlockHash, JudgedBlock>,
+    /// Valid but for their time.
+    held_back: HashMap<BlockHash, JudgedBlock>,
+    /// Blocks that were proposed again.
+    proposed_again: HashSet<BlockHash>,
     invalid: Vec<BlockHash>,
     judged: HashMap<PeerKey, u32>,
     /// The last block that each validator sent for the height after the next one.
@@ -30,12 +39,41 @@ pub(super) struct Undecided {
 
 impl Undecided {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { valid: HashMap::new(), invalid: Vec::new(), judged: HashMap::new(), early: HashMap::new(), shared }
+        Self {
+            valid: HashMap::new(),
+            held_back: HashMap::new(),
+            proposed_again: HashSet::new(),
+            invalid: Vec::new(),
+            judged: HashMap::new(),
+            early: HashMap::new(),
+            shared,
+        }
     }
 
     pub(super) fn insert(&mut self, judged: JudgedBlock) {
         lock(&self.shared.undecided).insert(judged.hash, Arc::new(judged.bytes.clone()));
         self.valid.insert(judged.hash, judged);
+    }
+
+    /// Keeps a block whose time is far from this node's clock.
+    pub(super) fn hold_back(&mut self, judged: JudgedBlock) {
+        self.held_back.insert(judged.hash, judged);
+    }
+
+    /// Notes that a block was proposed again; the block, if it was held back.
+    pub(super) fn propose_again(&mut self, block: BlockHash) -> Option<JudgedBlock> {
+        self.proposed_again.insert(block);
+        self.held_back.remove(&block)
+    }
+
+    /// Whether a block's time is to be measured by this node's clock.
+    pub(super) fn is_fresh(&self, block: &BlockHash) -> bool {
+        !self.proposed_again.contains(block)
+    }
+
+    /// Whether this block was judged already, whatever came of it.
+    pub(super) fn is_known(&self, block: &BlockHash) -> bool {
+        self.validity(block).is_some() || self.held_back.contains_key(block)
     }
 
     pub(super) fn insert_invalid(&mut self, block: BlockHash) {
@@ -61,8 +99,9 @@ impl Undecided {
         self.valid.get(block).map(|judged| judged.bytes.as_slice())
     }
 
+    /// The block that was decided. Two thirds precommitted to it, so its time does not matter any more.
     pub(super) fn take(&mut self, block: &BlockHash) -> Option<JudgedBlock> {
-        self.valid.remove(block)
+        self.valid.remove(block).or_else(|| self.held_back.remove(block))
     }
 
     /// All verdicts so far.
@@ -82,6 +121,8 @@ impl Undecided {
     /// Forgets everything but what came early: the height is decided.
     pub(super) fn clear(&mut self) {
         self.valid.clear();
+        self.held_back.clear();
+        self.proposed_again.clear();
         self.invalid.clear();
         self.judged.clear();
         lock(&self.shared.undecided).clear();

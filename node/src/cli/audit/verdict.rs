@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use cairn_proofs::verdict::Outcome;
-use cairn_rpc::views::{AttestationSelector, BlockPointView, Text, VerdictView};
-use cairn_types::{Position, StreamId};
+use cairn_rpc::views::{AttestationSelector, BlockPointView, LaterView, Text, VerdictView};
+use cairn_types::{DeviceStatus, Position, StreamId};
 use clap::Args;
 
 use super::super::connect::{Connection, NodeArgs};
@@ -115,12 +115,7 @@ fn axes(verdict: &VerdictView) -> Vec<(&'static str, String, String)> {
         .map(|axis| (axis.standing.clone(), format!(": number {} of {} in {}", axis.sequence, axis.count, axis.name)));
     let later = verdict.later.as_ref().map(|events| match events.len() {
         0 => ("nothing".to_owned(), String::new()),
-        _ => {
-            let event = |later: &cairn_rpc::views::LaterView| {
-                format!("{} at {}", later.event.replace('_', " "), Position::from(later.position))
-            };
-            (events.iter().map(event).collect::<Vec<_>>().join(", "), String::new())
-        }
+        _ => (events.iter().map(happened).collect::<Vec<_>>().join("; "), String::new()),
     });
     let all = [
         ("integrity", integrity),
@@ -138,6 +133,22 @@ fn axes(verdict: &VerdictView) -> Vec<(&'static str, String, String)> {
             (axis, standing, words)
         })
         .collect()
+}
+
+/// What happened later, and where.
+fn happened(later: &LaterView) -> String {
+    let mut text = later.event.replace('_', " ");
+    if let Some(status) = later.status {
+        let _ = write!(text, " to {}", DeviceStatus::from(status));
+    }
+    if let Some(Text(further)) = later.further {
+        let _ = write!(text, ", the last of {further} more,");
+    }
+    let _ = write!(text, " at {}", Position::from(later.position));
+    if let Some(since) = later.suspect_since {
+        let _ = write!(text, ", in doubt since {}", Position::from(since));
+    }
+    text
 }
 
 fn timed(block: &BlockPointView) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use cairn_rpc::views::ContentFormName;
 use cairn_types::Position;
 use serde_json::{Value, json};
 
@@ -75,9 +76,10 @@ pub(super) fn in_words(ledger: &Ledger, files: &[HeldFile], comparison: &Compari
 fn facts(attestation: &AttestationView) -> String {
     let content = &attestation.content;
     format!(
-        "{:>9} bytes  {:>8}  {}  block {}, {}",
+        "{:>9} bytes  {:>8}  {}{}  block {}, {}",
         thousands(content.bytes.0),
         counted(content.readings.0, "reading"),
+        if content.form == ContentFormName::Salted { "salted " } else { "" },
         short(&content.hash),
         Position::from(attestation.position),
         time(attestation.time_ms.0)
