@@ -11,6 +11,8 @@
 mod case;
 #[path = "audit/command_line.rs"]
 mod command_line;
+#[path = "audit/patchwork.rs"]
+mod patchwork;
 #[path = "audit/python.rs"]
 mod python;
 #[path = "audit/stories.rs"]
@@ -119,7 +121,7 @@ fn a_second_verifier_agrees_on_every_story() {
 
 #[test]
 fn a_second_verifier_agrees_on_bundles_put_together_from_parts() {
-    python::assert_agreement(&stories::patchwork());
+    python::assert_agreement(&patchwork::all());
 }
 
 #[test]

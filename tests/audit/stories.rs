@@ -1,6 +1,5 @@
 //! Stories of meters, and what an auditor should find.
 
-use cairn_proofs::bundle::Bundle;
 use cairn_proofs::verdict::{Freshness, Outcome};
 use cairn_tests::actor::{Actor, Writing, grant_attest, key, place, register, sign_body, zone};
 use cairn_tests::chain_builder::Chain;
@@ -12,8 +11,8 @@ use cairn_types::{
 
 use crate::case::Case;
 
-const DAY: &[u8] = b"time,flow\n00:00,1.2\n00:15,1.3\n";
-const OTHER_DAY: &[u8] = b"time,flow\n00:00,1.4\n00:15,1.1\n";
+pub(crate) const DAY: &[u8] = b"time,flow\n00:00,1.2\n00:15,1.3\n";
+pub(crate) const OTHER_DAY: &[u8] = b"time,flow\n00:00,1.4\n00:15,1.1\n";
 const CHANGED_DAY: &[u8] = b"time,flow\n00:00,1.2\n00:15,9.3\n";
 
 /// Seconds of silence that the meters of most stories declare.
@@ -45,8 +44,8 @@ fn invalid(reason: &'static str) -> Expected {
 }
 
 /// A meter of the water works in a network of its own.
-struct Meter {
-    chain: Chain,
+pub(crate) struct Meter {
+    pub(crate) chain: Chain,
     seed: u64,
     works: Actor,
     device: Actor,
@@ -64,7 +63,7 @@ impl Meter {
     }
 
     /// The same, with another way to its authority.
-    fn with(seed: u64, authority: impl FnOnce(&mut Chain, &Actor, &Actor) -> GrantId) -> Self {
+    pub(crate) fn with(seed: u64, authority: impl FnOnce(&mut Chain, &Actor, &Actor) -> GrantId) -> Self {
         let mut chain = Chain::new(seed);
         let works = chain.organization(0).clone();
         let device = enter(&mut chain, seed, &works, PUMP);
@@ -78,7 +77,7 @@ impl Meter {
     }
 
     /// Attests, having seen the last block.
-    fn attest(&mut self, content: &[u8]) -> TransactionId {
+    pub(crate) fn attest(&mut self, content: &[u8]) -> TransactionId {
         let seen = self.chain.tip();
         self.attest_after(seen, content)
     }
@@ -92,7 +91,7 @@ impl Meter {
     }
 
     /// Attests in the middle of a block of three attestations.
-    fn attest_among_three(&mut self, seen: BlockRef, content: &[u8]) -> TransactionId {
+    pub(crate) fn attest_among_three(&mut self, seen: BlockRef, content: &[u8]) -> TransactionId {
         let chain = self.chain.id();
         let days = [OTHER_DAY, content, OTHER_DAY];
         let signed = days.map(|day| self.stream.attest(chain, &self.device, seen, day));
@@ -125,7 +124,7 @@ impl Meter {
     }
 
     /// The device's next key takes over.
-    fn rotate(&mut self) {
+    pub(crate) fn rotate(&mut self) {
         let (next, after) = (key(self.seed + NEXT_KEY), key(self.seed + 2 * NEXT_KEY));
         let call = Call::RotateDeviceKey(RotateDeviceKey {
             device: self.device.device(),
@@ -143,14 +142,14 @@ impl Meter {
         self.chain.submit(&works, Call::SetDeviceStatus(call), &[]);
     }
 
-    fn place(&mut self, path: &str) {
+    pub(crate) fn place(&mut self, path: &str) {
         let call = place(self.device.device(), self.zone(path));
         let works = self.works.clone();
         self.chain.submit(&works, call, &[]);
     }
 
     /// A question about one of its attestations, with the day at hand.
-    fn case(&self, name: &str, id: &TransactionId) -> Case {
+    pub(crate) fn case(&self, name: &str, id: &TransactionId) -> Case {
         Case {
             name: name.to_owned(),
             bundle: self.chain.bundle(id, None).encode(),
@@ -215,7 +214,7 @@ pub(crate) fn rich() -> Case {
 }
 
 /// The works let every device of the zone pass `attest` on to the contractor, who passes it on to the meter.
-fn through_gateway(chain: &mut Chain, works: &Actor, meter: &Actor) -> GrantId {
+pub(crate) fn through_gateway(chain: &mut Chain, works: &Actor, meter: &Actor) -> GrantId {
     const GATEWAY: u64 = 5_000;
     let contractor = chain.organization(1).clone();
     let north = zone(works.organization(), NORTH);
@@ -363,69 +362,4 @@ fn streams() -> Vec<(Case, Expected)> {
     meter.attest(OTHER_DAY);
     let continued = meter.case("not the last", &first);
     vec![(within, valid()), (silent, valid()), (continued, valid())]
-}
-
-/// Bundles with a part of another, without a part, or with one too many. None is VALID.
-pub(crate) fn patchwork() -> Vec<Case> {
-    let mut meter = Meter::with(9, through_gateway);
-    meter.chain.idle(2);
-    let day = meter.attest_among_three(meter.chain.tip(), DAY);
-    let other_day = meter.attest(OTHER_DAY);
-    meter.chain.idle(3);
-    let early = meter.chain.bundle(&day, None);
-    let case = meter.case("", &day);
-    meter.place("north/well");
-    meter.rotate();
-    let late = meter.chain.bundle(&other_day, Some(meter.chain.at(3)));
-    let edits: Vec<(&str, Box<dyn Fn(&mut Bundle)>)> = vec![
-        ("checkpoint of another", Box::new(|bundle| bundle.checkpoint = late.checkpoint.clone())),
-        ("certificate of another", Box::new(|bundle| bundle.certificate = late.certificate.clone())),
-        ("block of another", Box::new(|bundle| bundle.block = late.block.clone())),
-        ("not_before of another", Box::new(|bundle| bundle.not_before = late.not_before.clone())),
-        ("anchor of another", Box::new(|bundle| bundle.anchor = late.anchor.clone())),
-        ("transaction of another", Box::new(|bundle| bundle.transaction = late.transaction.clone())),
-        ("inclusion of another", Box::new(|bundle| bundle.inclusion = late.inclusion.clone())),
-        ("device of another", Box::new(|bundle| bundle.device = late.device.clone())),
-        ("stream of another", Box::new(|bundle| bundle.stream = late.stream.clone())),
-        ("stream for device", Box::new(|bundle| bundle.device = bundle.stream.clone())),
-        ("no block", Box::new(|bundle| bundle.block = None)),
-        ("no not_before", Box::new(|bundle| bundle.not_before = None)),
-        ("no grants", Box::new(|bundle| bundle.grants.clear())),
-        ("a grant too few", Box::new(|bundle| drop(bundle.grants.pop()))),
-        ("a grant too many", Box::new(|bundle| bundle.grants.push(bundle.grants[0].clone()))),
-        ("grants turned round", Box::new(|bundle| bundle.grants.reverse())),
-        ("no placements", Box::new(|bundle| bundle.placements.clear())),
-        ("placements twice", Box::new(|bundle| bundle.placements.push(bundle.placements[0].clone()))),
-        ("an organization too few", Box::new(|bundle| drop(bundle.organizations.pop()))),
-        ("an organization too many", Box::new(|bundle| bundle.organizations.push(bundle.organizations[0].clone()))),
-        ("organizations turned round", Box::new(|bundle| bundle.organizations.reverse())),
-        ("a signature below the quorum", Box::new(|bundle| drop(bundle.certificate.signatures.pop()))),
-        (
-            "a signature twice",
-            Box::new(|bundle| {
-                let last = bundle.certificate.signatures[2].clone();
-                bundle.certificate.signatures.push(last);
-            }),
-        ),
-        ("signatures turned round", Box::new(|bundle| bundle.certificate.signatures.reverse())),
-        ("an unknown signer", Box::new(|bundle| bundle.certificate.signatures[2].validator = 4)),
-        ("another round", Box::new(|bundle| bundle.certificate.round = cairn_types::Round::new(1))),
-        ("another count", Box::new(|bundle| bundle.inclusion.count += 1)),
-        ("another index", Box::new(|bundle| bundle.inclusion.proof.index += 1)),
-        ("validators of another network", Box::new(|bundle| bundle.validators = other_set())),
-        ("another version", Box::new(|bundle| bundle.version = 2)),
-    ];
-    let patch = |(name, edit): &(&str, Box<dyn Fn(&mut Bundle)>)| {
-        let mut bundle = early.clone();
-        edit(&mut bundle);
-        let patched = Case { name: (*name).to_owned(), bundle: bundle.encode(), ..case.clone() };
-        assert_ne!(patched.verdict().outcome, Outcome::Valid, "{name}");
-        patched
-    };
-    edits.iter().map(patch).collect()
-}
-
-/// The validators of another network.
-fn other_set() -> cairn_types::ValidatorSet {
-    Bundle::decode(&ordinary_day(10).bundle).expect("a bundle").validators
 }
