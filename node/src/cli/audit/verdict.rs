@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use cairn_proofs::verdict::Outcome;
 use cairn_rpc::views::{AttestationSelector, BlockPointView, LaterView, Text, VerdictView};
-use cairn_types::{DeviceStatus, Position, StreamId};
+use cairn_types::{Position, StreamId};
 use clap::Args;
 
 use super::super::connect::{Connection, NodeArgs};
@@ -139,7 +139,8 @@ fn axes(verdict: &VerdictView) -> Vec<(&'static str, String, String)> {
 fn happened(later: &LaterView) -> String {
     let mut text = later.event.replace('_', " ");
     if let Some(status) = later.status {
-        let _ = write!(text, " to {}", DeviceStatus::from(status));
+        let name = serde_json::to_value(status).ok();
+        let _ = write!(text, " to {}", name.as_ref().and_then(|name| name.as_str()).unwrap_or_default());
     }
     if let Some(Text(further)) = later.further {
         let _ = write!(text, ", the last of {further} more,");
