@@ -254,7 +254,7 @@ impl Driver {
     }
 
     fn activity(&self) -> Activity {
-        if self.follow.is_behind(self.chain.tip().header.height) {
+        if self.is_behind() {
             Activity::Syncing
         } else if self.index.is_none() {
             Activity::Following
@@ -265,10 +265,15 @@ impl Driver {
         }
     }
 
+    fn is_behind(&self) -> bool {
+        let tip = self.chain.tip();
+        self.follow.is_behind(tip.header.height, &tip.validators)
+    }
+
     /// Starts the next height, if there is a reason to and nothing stands against it.
     fn start_if_time(&mut self) -> bool {
         let tip = self.chain.tip();
-        if self.index.is_none() || self.machine.under_way().is_some() || self.follow.is_behind(tip.header.height) {
+        if self.index.is_none() || self.machine.under_way().is_some() || self.is_behind() {
             return false;
         }
         let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);

@@ -34,6 +34,8 @@ async fn one_of_four_is_killed_blocks_go_on_and_it_catches_up_500_and_votes() {
     let took = began.elapsed();
     println!("caught up {MISSED_BLOCKS} blocks and validates after {took:?}");
     assert!(took < RETURN_MAX, "it took {took:?}");
+    // What the others have not got yet must not be lost with the one that is killed now.
+    network.wait_for_height(network.nodes[0].tip().await.height.get()).await;
     // It votes: without it and with another one gone there would be no block.
     network.nodes[0].kill();
     let node = &network.nodes[1];

@@ -1,8 +1,9 @@
 //! Catch-up: asking peers for their newest height, and for the blocks that this node has not.
 //!
-//! What a peer says of its height is a claim. A claim above our tip makes this node ask that peer for blocks, and keeps
-//! it from starting heights on its own; a claim that is not followed by a block which links, verifies and executes is
-//! dropped, and the peer is not believed for a while. So a liar costs one request now and then.
+//! What a peer says of its height is a claim. A claim above our tip makes this node ask that peer for blocks; one that is
+//! not followed by a block which links, verifies and executes is dropped, and the peer is not believed for a while. So a
+//! liar costs one request now and then. Only claims of more than a third of the power, or blocks that really came, keep
+//! this node from starting heights on its own: else one liar who answers slowly could keep everybody waiting.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use cairn_consensus::Input;
 use cairn_network::{NetworkHandle, PeerKey, RequestError};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
-use cairn_types::{Certificate, Height, codec};
+use cairn_types::{Certificate, Height, ValidatorSet, codec};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -23,6 +24,10 @@ pub(super) const ANSWERS_MAX: usize = 512;
 
 /// How often a quiet node asks one of its peers for its height, in milliseconds.
 const HEAD_POLL_MS: u64 = 2_000;
+
+/// Shortest time between two questions to all peers, in milliseconds: what makes us ask comes with every vote that we are
+/// too late for.
+const ASK_ALL_MS: u64 = 100;
 
 /// How long a peer whose claim was empty is not believed, in milliseconds.
 const DISBELIEF_MS: u64 = 3_000;
@@ -43,8 +48,11 @@ pub(super) struct Follow {
     /// Whom we asked for blocks.
     asked: Option<PeerKey>,
     next_poll: Instant,
+    next_ask_all: Instant,
     /// Whose turn it is to be polled.
     turn: usize,
+    /// Whether the last answer brought blocks.
+    is_moving: bool,
 }
 
 impl Follow {
@@ -55,13 +63,22 @@ impl Follow {
             disbelieved: HashMap::new(),
             asked: None,
             next_poll: Instant::now(),
+            next_ask_all: Instant::now(),
             turn: 0,
+            is_moving: false,
         }
     }
 
-    /// Whether a peer that is believed says that it is ahead.
-    pub(super) fn is_behind(&self, tip: Height) -> bool {
-        self.claims.values().any(|claim| *claim > tip)
+    /// Whether this node should catch up before it starts a height: blocks came and there are more, or peers with more
+    /// than a third of the power say that they are ahead, one of whom at least is honest.
+    pub(super) fn is_behind(&self, tip: Height, validators: &ValidatorSet) -> bool {
+        let claimants = || self.claims.iter().filter(|(_, claim)| **claim > tip).map(|(peer, _)| peer);
+        let power = |peer: &PeerKey| {
+            let index = validators.index_of_peer(peer.as_bytes())?;
+            validators.get(index).map(|validator| u128::from(validator.power.get()))
+        };
+        let claimed: u128 = claimants().filter_map(power).sum();
+        self.is_moving && claimants().next().is_some() || 3 * claimed > u128::from(validators.total_power().get())
     }
 
     pub(super) fn forget(&mut self, peer: &PeerKey) {
@@ -78,8 +95,8 @@ impl Follow {
         let (network, answers) = (network.clone(), self.answers.clone());
         tokio::spawn(async move {
             let result = network.request(to, bytes).await;
-            // A full queue means that the driver has answers enough; it will ask again.
-            let _ = answers.try_send(Answer { from: to, request, result });
+            // The driver listens until the node ends.
+            let _ = answers.send(Answer { from: to, request, result }).await;
         });
     }
 }
@@ -125,9 +142,11 @@ impl Driver {
 
     /// Asks every peer for its height: something was said that shows that we are behind.
     pub(super) fn ask_for_heads_now(&mut self) {
-        if self.follow.asked.is_some() || self.follow.is_behind(self.chain.tip().header.height) {
+        let now = Instant::now();
+        if self.follow.asked.is_some() || now < self.follow.next_ask_all {
             return;
         }
+        self.follow.next_ask_all = now + Duration::from_millis(ASK_ALL_MS);
         for peer in self.network.peers() {
             self.request(peer.key, Request::Head);
         }
@@ -152,6 +171,7 @@ impl Driver {
             (Request::Blocks { .. }, outcome) => {
                 self.follow.asked = None;
                 tracing::debug!(peer = %from.peer_id(), ?outcome, "catch-up was not answered");
+                self.follow.is_moving = false;
                 self.follow.disbelieve(from);
             }
             (request, outcome) => {
@@ -175,12 +195,14 @@ impl Driver {
                 Err(BlockError::Unreadable(error)) => return Err(error.into()),
                 Err(error) => {
                     tracing::warn!(peer = %from.peer_id(), %error, "a peer sent a block that is not the next one");
+                    self.follow.is_moving = false;
                     self.follow.disbelieve(from);
                     return Ok(());
                 }
             }
         }
         let tip = self.chain.tip().header.height;
+        self.follow.is_moving = tip > before;
         if tip == before && self.follow.claims.get(&from).is_some_and(|claim| *claim > tip) {
             self.follow.disbelieve(from);
         }
@@ -198,5 +220,55 @@ impl Driver {
         certificate.verify(&self.chain.id, header.height, &header.hash(), &tip.validators)?;
         let judged = ledger::judge(&self.chain, &block.block, self.signatures.as_ref())?;
         Ok(Some((judged, certificate)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_network::PeerKey;
+    use cairn_types::{Hash, Height, OrganizationId, Power, Validator, ValidatorSet};
+    use ed25519_dalek::SigningKey;
+    use tokio::sync::mpsc;
+
+    use super::Follow;
+
+    fn of_four() -> ValidatorSet {
+        let public = |seed: u8| SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes();
+        let mut validators: Vec<Validator> = (1..=4)
+            .map(|seed| Validator {
+                key: public(seed),
+                peer: public(seed + 100),
+                power: Power::new(1),
+                organization: OrganizationId::from_hash(Hash::ZERO),
+            })
+            .collect();
+        validators.sort_by_key(|validator| validator.key);
+        ValidatorSet::new(validators).expect("four different validators")
+    }
+
+    #[test]
+    fn one_liar_does_not_keep_a_node_waiting_and_two_of_four_do() {
+        let validators = of_four();
+        let peer = |index| PeerKey::from_bytes(validators.get(index).expect("one of four").peer);
+        let (tip, above) = (Height::new(7), Height::new(9));
+        let mut follow = Follow::new(mpsc::channel(1).0);
+        follow.claims.insert(PeerKey::from_bytes([9; 32]), above);
+        assert!(!follow.is_behind(tip, &validators), "who has no vote has no say");
+        follow.claims.insert(peer(0), above);
+        assert!(!follow.is_behind(tip, &validators), "one of four may lie");
+        follow.claims.insert(peer(1), above);
+        assert!(follow.is_behind(tip, &validators), "of two of four one is honest");
+        assert!(!follow.is_behind(above, &validators), "what was claimed is reached");
+    }
+
+    #[test]
+    fn who_really_gets_blocks_goes_on_getting_them() {
+        let validators = of_four();
+        let mut follow = Follow::new(mpsc::channel(1).0);
+        follow.claims.insert(PeerKey::from_bytes([9; 32]), Height::new(9));
+        follow.is_moving = true;
+        assert!(follow.is_behind(Height::new(7), &validators));
+        follow.disbelieve(PeerKey::from_bytes([9; 32]));
+        assert!(!follow.is_behind(Height::new(7), &validators));
     }
 }
