@@ -6,7 +6,7 @@
 //!
 //! The pool is bounded in number and bytes; at the bound it refuses ([`Rejection::Busy`]) and forgets nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -79,6 +79,11 @@ impl Mempool {
             return Err(Rejection::Duplicate { id }.into());
         }
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has seen the newest block may build on it at once, before the driver has told us about it.
+        let tip = self.chain.tip();
+        if pending.base.header.height < tip.header.height {
+            self.move_to(&mut pending, tip, |id| Ok(self.chain.position(id)?.is_some()))?;
+        }
         if pending.by_id.contains_key(&id) {
             return Err(Rejection::Duplicate { id }.into());
         }
@@ -106,36 +111,37 @@ impl Mempool {
     /// # Errors
     /// [`ReadError`]: this node's disk is to blame.
     pub(crate) fn follow(&self, tip: Arc<Snapshot>, included: &[Arc<SignedTransaction>]) -> Result<(), ReadError> {
-        let mut rejected = Vec::new();
-        {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            for transaction in included {
-                pending.by_id.remove(&transaction.id());
-            }
-            let waiting = mem::take(&mut pending.waiting);
-            pending.base = tip;
-            pending.changes = Changes::new();
-            pending.bytes = 0;
-            let history = RulesHistory::new(&self.chain);
-            for transaction in waiting {
-                let id = transaction.id();
-                if !pending.by_id.contains_key(&id) {
-                    continue;
-                }
-                match pending.try_add(&self.chain, &history, self.signatures.as_ref(), &transaction) {
-                    Ok(()) => pending.insert(transaction),
-                    Err(rejection) => {
-                        pending.by_id.remove(&id);
-                        rejected.push((id, rejection));
-                    }
-                }
-            }
-            history.finish()?;
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.base.header.height >= tip.header.height {
+            return Ok(());
         }
-        for (id, rejection) in rejected {
-            self.chain.settle(&id, &Outcome::Rejected(rejection));
+        let included: HashSet<TransactionId> = included.iter().map(|transaction| transaction.id()).collect();
+        self.move_to(&mut pending, tip, |id| Ok(included.contains(id)))
+    }
+
+    fn move_to(
+        &self,
+        pending: &mut Pending,
+        tip: Arc<Snapshot>,
+        is_included: impl Fn(&TransactionId) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let waiting = mem::take(&mut pending.waiting);
+        pending.base = tip;
+        pending.changes = Changes::new();
+        pending.by_id.clear();
+        pending.bytes = 0;
+        let history = RulesHistory::new(&self.chain);
+        for transaction in waiting {
+            let id = transaction.id();
+            if is_included(&id)? {
+                continue;
+            }
+            match pending.try_add(&self.chain, &history, self.signatures.as_ref(), &transaction) {
+                Ok(()) => pending.insert(transaction),
+                Err(rejection) => self.chain.settle(&id, &Outcome::Rejected(rejection)),
+            }
         }
-        Ok(())
+        history.finish()
     }
 
     /// Whether anything waits.

@@ -82,3 +82,16 @@ async fn each_wrong_transaction_has_its_own_error_and_changes_nothing() {
     node.finalize(&next).await;
     network.assert_one_chain().await;
 }
+
+#[tokio::test]
+async fn whoever_has_seen_a_block_may_build_on_it_at_once() {
+    let network = Network::start(4, 0, &[]).await;
+    let node = &network.nodes[0];
+    let mut fleet = Fleet::on(&network, 41).await;
+    for number in 0..200u64 {
+        let tip = node.tip().await;
+        let attested = fleet.writing.attest(network.chain, &fleet.device, tip, &number.to_le_bytes());
+        assert_eq!(node.submit(&attested).await, Ok(()), "number {number}, after block {}", tip.height);
+        node.wait_for(&attested).await;
+    }
+}

@@ -22,26 +22,26 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a waiting test looks again.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The program under test, built if need be.
+/// The program under test, up to date.
 ///
 /// # Panics
 /// If it cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        // target/<profile>/deps/<this test>
+        // <target>/<profile>/deps/<this test>, or <target>/<profile>/examples/<this example>
         let test = std::env::current_exe().expect("the system tells where this program is");
-        let profile = test.ancestors().nth(2).expect("a test lies in target/<profile>/deps");
+        let profile = test.ancestors().nth(2).expect("cargo puts programs into <target>/<profile>/<kind>");
         let path = profile.join("cairn");
-        if !path.exists() {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-            let built = Command::new(env!("CARGO"))
-                .args(["build", "--workspace", "--bin", "cairn"])
-                .current_dir(root)
-                .status()
-                .expect("cargo runs: it runs this test");
-            assert!(built.success(), "cargo build --workspace --bin cairn failed");
-        }
+        // An old program would be tested in silence, so cargo looks whether there is anything to build.
+        let is_release = profile.file_name().is_some_and(|name| name == "release");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--workspace", "--bin", "cairn", "--locked"])
+            .args(is_release.then_some("--release"))
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .status()
+            .expect("cargo runs: it built this");
+        assert!(built.success(), "cargo build --workspace --bin cairn failed");
         path
     })
 }
