@@ -16,7 +16,7 @@ use cairn_types::{
 
 use crate::error::{GenesisError, KeyUse};
 use crate::file::{FoundingOrganization, FoundingValidator, Genesis};
-use crate::parameters;
+
 
 /// Block 0, and all that a node needs to begin at it.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Genesis {
     /// # Errors
     /// [`GenesisError`], for the first entry at fault; whoever wrote the file is to blame.
     pub fn build(&self) -> Result<GenesisBlock, GenesisError> {
-        parameters::validate(&self.parameters)?;
+        self.parameters.check()?;
         check_keys_are_apart(self)?;
         let (organizations, changes) = found_all(self)?;
         let validators = validator_set(&self.validators, &organizations)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use cairn_runtime::organization::FoundingError;
 use cairn_types::{Name, PublicKey, ValidatorSetError};
 
-use crate::parameters::ParametersError;
+use cairn_types::parameters::ParametersError;
 
 /// Why a genesis file does not make a network. Whoever wrote the file is to blame.
 #[derive(Debug, thiserror::Error)]

@@ -32,4 +32,4 @@ mod tests;
 pub use build::GenesisBlock;
 pub use error::{GenesisError, KeyUse};
 pub use file::{FoundingKeys, FoundingOrganization, FoundingValidator, Genesis};
-pub use parameters::{ParametersError, defaults, validate};
+pub use parameters::defaults;

@@ -1,10 +1,9 @@
-//! The parameters of a network: what each is if the file does not say, and which values make sense together.
+//! The parameters of a network as a file states them: their form, and what each is if the file does not say, with the
+//! reason for its value.
 //!
-//! [`Parameters`] itself is in `cairn-types`, because the rules read it from the state. Here it gets its form in a file,
-//! its defaults, each with the reason for its value, and [`validate`]. The hard caps are in `cairn_types::limits`.
+//! [`Parameters`] itself, and which values make sense together, is in `cairn-types`, because a council may change them.
 
 use cairn_types::Parameters;
-use cairn_types::limits::{BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, TRANSACTION_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 /// Default of `lifetime_max`, in heights: 28 hours of an idle network, so that what was signed in the evening can be
@@ -42,21 +41,12 @@ pub const PRECOMMIT_TIMEOUT_MS: u64 = 250;
 /// Default of `timeout_delta_ms`: after ten failed rounds each step waits 2.5 s longer, enough for a bad satellite link.
 pub const TIMEOUT_DELTA_MS: u64 = 250;
 
-/// Most heights in a parameter that counts them: ten million are 19 months of an idle network. Longer memory of ids would
-/// be a second ledger.
-pub const HEIGHTS_MAX: u64 = 10_000_000;
+/// Default of `quota_window`: the heights over which quotas count, some minutes of a busy network.
+pub const QUOTA_WINDOW: u64 = 1_000;
 
-/// Shortest heartbeat: ten empty blocks a second already fill 0.5 GB a day.
-pub const HEARTBEAT_MS_MIN: u64 = 100;
-
-/// Longest heartbeat, one hour: an auditor's "not revoked as of" would be older.
-pub const HEARTBEAT_MS_MAX: u64 = 3_600_000;
-
-/// Largest tolerated difference between clocks, one hour: beyond it a block's time says nothing.
-pub const CLOCK_DRIFT_MS_MAX: u64 = 3_600_000;
-
-/// Longest timeout of a step, one minute: nobody would call a network alive that waits longer for one validator.
-pub const STEP_TIMEOUT_MS_MAX: u64 = 60_000;
+/// Default of `organization_quota` and `device_quota`: none. A council sets them once it knows what its members need; the
+/// pools of the nodes are fair without one.
+pub const QUOTA: u32 = 0;
 
 /// The parameters of a file that names none.
 pub const fn defaults() -> Parameters {
@@ -71,79 +61,10 @@ pub const fn defaults() -> Parameters {
         prevote_timeout_ms: PREVOTE_TIMEOUT_MS,
         precommit_timeout_ms: PRECOMMIT_TIMEOUT_MS,
         timeout_delta_ms: TIMEOUT_DELTA_MS,
+        quota_window: QUOTA_WINDOW,
+        organization_quota: QUOTA,
+        device_quota: QUOTA,
     }
-}
-
-/// Why parameters do not make a network. Whoever wrote the genesis file is to blame.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParametersError {
-    /// Outside of what such a value may be.
-    #[error("parameters.{field} is {value}, but must be {min} to {max}")]
-    OutOfRange {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: u64,
-        /// The least that is allowed.
-        min: u64,
-        /// The most that is allowed.
-        max: u64,
-    },
-    /// A field that must not be below another one is.
-    #[error("parameters.{field} is {value}, below parameters.{other}, which is {bound}: {reason}")]
-    Below {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: u64,
-        /// The field that bounds it.
-        other: &'static str,
-        /// That field's value.
-        bound: u64,
-        /// Why it bounds it.
-        reason: &'static str,
-    },
-}
-
-/// Checks each parameter against the caps, and those that depend on each other against each other.
-///
-/// # Errors
-/// [`ParametersError`], for the first field at fault; whoever wrote the genesis file is to blame.
-pub fn validate(parameters: &Parameters) -> Result<(), ParametersError> {
-    let ranges: [(&'static str, u64, u64, u64); 10] = [
-        ("lifetime_max", parameters.lifetime_max, 1, HEIGHTS_MAX),
-        ("recovery_delay", parameters.recovery_delay, 1, HEIGHTS_MAX),
-        // Every valid transaction must fit an empty block, or one could be accepted and never included.
-        ("block_bytes_max", parameters.block_bytes_max.into(), cap(TRANSACTION_BYTES_MAX), cap(BLOCK_BYTES_MAX)),
-        ("block_transactions_max", parameters.block_transactions_max.into(), 1, cap(BLOCK_TRANSACTIONS_MAX)),
-        ("heartbeat_ms", parameters.heartbeat_ms, HEARTBEAT_MS_MIN, HEARTBEAT_MS_MAX),
-        ("clock_drift_ms", parameters.clock_drift_ms, 1, CLOCK_DRIFT_MS_MAX),
-        ("propose_timeout_ms", parameters.propose_timeout_ms, 1, STEP_TIMEOUT_MS_MAX),
-        ("prevote_timeout_ms", parameters.prevote_timeout_ms, 1, STEP_TIMEOUT_MS_MAX),
-        ("precommit_timeout_ms", parameters.precommit_timeout_ms, 1, STEP_TIMEOUT_MS_MAX),
-        // Timeouts must grow: agreement is only sure to end once they exceed the network's real delay.
-        ("timeout_delta_ms", parameters.timeout_delta_ms, 1, STEP_TIMEOUT_MS_MAX),
-    ];
-    for (field, value, min, max) in ranges {
-        if value < min || value > max {
-            return Err(ParametersError::OutOfRange { field, value, min, max });
-        }
-    }
-    if parameters.clock_drift_ms < parameters.propose_timeout_ms {
-        return Err(ParametersError::Below {
-            field: "clock_drift_ms",
-            value: parameters.clock_drift_ms,
-            other: "propose_timeout_ms",
-            bound: parameters.propose_timeout_ms,
-            reason: "a proposal that arrives in time would be refused as too old",
-        });
-    }
-    Ok(())
-}
-
-/// A cap of `cairn_types::limits`, as wide as the parameters.
-fn cap(limit: usize) -> u64 {
-    u64::try_from(limit).unwrap_or(u64::MAX)
 }
 
 /// [`Parameters`] as a TOML table: unknown fields are refused, missing ones have their default.
@@ -170,6 +91,12 @@ pub(crate) struct InFile {
     precommit_timeout_ms: u64,
     #[serde(default = "default::timeout_delta_ms")]
     timeout_delta_ms: u64,
+    #[serde(default = "default::quota_window")]
+    quota_window: u64,
+    #[serde(default = "default::organization_quota")]
+    organization_quota: u32,
+    #[serde(default = "default::device_quota")]
+    device_quota: u32,
 }
 
 /// serde takes a default from a function only.
@@ -192,5 +119,8 @@ mod default {
         prevote_timeout_ms: u64,
         precommit_timeout_ms: u64,
         timeout_delta_ms: u64,
+        quota_window: u64,
+        organization_quota: u32,
+        device_quota: u32,
     );
 }

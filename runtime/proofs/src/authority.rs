@@ -17,7 +17,9 @@
 use cairn_types::grant::Dimension;
 use cairn_types::limits::GRANT_PATH_MAX;
 use cairn_types::record::GrantTerms;
-use cairn_types::{Action, DeviceId, GrantId, Grantee, Interval, OrganizationId, Position, Principal, Target, Zone};
+use cairn_types::{
+    Action, DeviceId, GrantId, Grantee, Interval, OrganizationId, Position, Principal, Scope, Target, Zone,
+};
 
 /// One grant on a path: its id, and its terms with the interval in which they stand.
 pub type Link = (GrantId, Interval<GrantTerms>);
@@ -60,6 +62,20 @@ pub enum AuthorityFailure {
         /// The grant.
         grant: GrantId,
     },
+    /// The grant is over a device or a stream, and was given under an earlier owner.
+    #[error("grant {grant} ended when the device changed hands")]
+    EarlierOwner {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// The organization that gave the grant was expelled before, or is not known.
+    #[error("grant {grant} ended when organization {organization} was expelled")]
+    Expelled {
+        /// The grant.
+        grant: GrantId,
+        /// Who gave it.
+        organization: OrganizationId,
+    },
     /// The use, or the link below, exceeds the grant.
     #[error("exceeds grant {grant} in {dimension}")]
     Exceeded {
@@ -100,16 +116,25 @@ pub fn path(
     Ok(links)
 }
 
-/// Whether `path` gives `signer` the authority for `action` on `target` at `position`.
-///
-/// `zone_of` tells where a device is placed at `position`. It is asked about a device that claims a grant which was given
-/// to a zone: about the signer, and about a device that passed such a grant on. So moving a device out of the zone ends
-/// its authority and all that it passed on.
+/// What is known, at one position, about those who stand on a path.
+pub trait Surroundings {
+    /// Where a device is placed. It is asked about a device that claims a grant which was given to a zone: about the
+    /// signer, and about a device that passed such a grant on. So moving a device out of the zone ends its authority and
+    /// all that it passed on.
+    fn zone_of(&self, device: &DeviceId) -> Option<Zone>;
+
+    /// Whether an organization takes part: admitted, and not expelled. It is asked about every one that gave a grant on the
+    /// path, so expelling it ends all that rests on its authority.
+    fn is_member(&self, organization: &OrganizationId) -> bool;
+}
+
+/// Whether `path` gives `signer` the authority for `action` on `target` at `position`, of which `surroundings` tell.
 ///
 /// For each link, from the signer's up to the owner's:
 ///
 /// 1. its grantee is the signer or, above the first link, the grantor of the link below;
-/// 2. its interval contains the position: it was given, and not revoked;
+/// 2. its interval contains the position: it was given, and not revoked; if its scope is a device or a stream, it was
+///    given under the present owner; and its grantor, if an organization, is a member;
 /// 3. its window contains the height;
 /// 4. its actions contain the action and, above the first link, `delegate`;
 /// 5. above the first link, its depth is more than the depth of the link below;
@@ -123,7 +148,7 @@ pub fn path(
 pub fn check(
     path: &[Link],
     signer: &Principal,
-    zone_of: impl Fn(&DeviceId) -> Option<Zone>,
+    surroundings: &impl Surroundings,
     target: &Target,
     action: Action,
     position: Position,
@@ -137,7 +162,7 @@ pub fn check(
     for (grant, interval) in path {
         let grant = *grant;
         let terms = &interval.value;
-        if !holds(&terms.grantee, claimant, &zone_of) {
+        if !holds(&terms.grantee, claimant, surroundings) {
             return Err(AuthorityFailure::NotHeld { grant, claimant: *claimant });
         }
         if position < interval.from {
@@ -145,6 +170,14 @@ pub fn check(
         }
         if !interval.contains(position) {
             return Err(AuthorityFailure::Revoked { grant });
+        }
+        if matches!(terms.scope, Scope::Device(_) | Scope::Stream(_)) && interval.from < target.owned_since {
+            return Err(AuthorityFailure::EarlierOwner { grant });
+        }
+        if let Principal::Organization(organization) = terms.grantor
+            && !surroundings.is_member(&organization)
+        {
+            return Err(AuthorityFailure::Expelled { grant, organization });
         }
         if let Some(dimension) = exceeded(terms, below, target, action, position) {
             return Err(AuthorityFailure::Exceeded { grant, dimension });
@@ -171,9 +204,9 @@ fn check_links(path: &[Link]) -> Result<(), AuthorityFailure> {
     if parents.eq(expected) { Ok(()) } else { Err(AuthorityFailure::Broken) }
 }
 
-fn holds(grantee: &Grantee, claimant: &Principal, zone_of: impl Fn(&DeviceId) -> Option<Zone>) -> bool {
+fn holds(grantee: &Grantee, claimant: &Principal, surroundings: &impl Surroundings) -> bool {
     let zone = match (grantee, claimant) {
-        (Grantee::Zone(_), Principal::Device(device)) => zone_of(device),
+        (Grantee::Zone(_), Principal::Device(device)) => surroundings.zone_of(device),
         _ => None,
     };
     grantee.is(claimant, zone.as_ref())

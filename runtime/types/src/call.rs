@@ -1,19 +1,18 @@
 //! What a transaction can ask of the ledger.
 //!
-//! Every call keeps its tag and its bytes for ever. Tags are given out for the whole design at once, in the order of its
-//! table, so that calls which are added later change nothing here: 0 Govern, 1 RotateOrganizationKeys, 2 EndorseLot,
-//! 3 DistrustLot, 6 RecoverDeviceKey, 7 CancelRecovery, 8 OfferDevice, 9 AcceptDevice, 15 CloseStream, 17 Supersede and
-//! 18 ReportFork are kept for them.
-
-use std::io;
+//! Every call keeps its tag and its bytes for ever. Tags were given out for the whole design at once, in the order of its
+//! table.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::device::{DeviceStatus, Inception};
 use crate::grant::{Actions, Grantee, Scope, Window};
-use crate::hash::{DeviceId, GrantId, KeyCommitment, OrganizationId, StreamId, TransactionId};
+use crate::governance::Measure;
+use crate::hash::{DeviceId, GrantId, KeyCommitment, LotId, OrganizationId, StreamId, TransactionId};
 use crate::key::PublicKey;
+use crate::lot::{Endorsement, LotBasis};
 use crate::name::{Name, Zone};
+use crate::organization::KeySet;
 use crate::position::Position;
 use crate::stream::{AttestationRef, ClaimedTime, Content};
 
@@ -22,10 +21,26 @@ use crate::stream::{AttestationRef, ClaimedTime, Content};
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum Call {
+    /// Carry out a measure of the council. Signed by more than two thirds of its organizations.
+    Govern(Govern) = 0,
+    /// Begin an organization's next key epoch. Signed by the new keys, or by the recovery set.
+    RotateOrganizationKeys(RotateOrganizationKeys) = 1,
+    /// Vouch for devices. Signed by their manufacturer.
+    EndorseLot(EndorseLot) = 2,
+    /// End trust in a lot. Signed by its manufacturer.
+    DistrustLot(DistrustLot) = 3,
     /// Enter a device. Signed by its key, which shows possession, and by its owner or a holder of `register`.
     RegisterDevice(RegisterDevice) = 4,
     /// Begin a device's next key epoch. Signed by the new key.
     RotateDeviceKey(RotateDeviceKey) = 5,
+    /// Announce a new key for a device whose key is lost or stolen. Signed by its owner and by the new key.
+    RecoverDeviceKey(RecoverDeviceKey) = 6,
+    /// Call an announced recovery off. Signed by the recovery set of the device's owner.
+    CancelRecovery(CancelRecovery) = 7,
+    /// Offer a device to another organization. Signed by its owner.
+    OfferDevice(OfferDevice) = 8,
+    /// Become a device's owner. Signed by the organization to which it is offered.
+    AcceptDevice(AcceptDevice) = 9,
     /// Move a device. Signed by its owner or a holder of `place`.
     PlaceDevice(PlaceDevice) = 10,
     /// Change what a device may do at all. Signed by its owner; the device may suspend itself.
@@ -36,14 +51,31 @@ pub enum Call {
     RevokeGrant(RevokeGrant) = 13,
     /// Begin a stream. Signed by the device.
     OpenStream(OpenStream) = 14,
+    /// End a stream. Signed by the device.
+    CloseStream(CloseStream) = 15,
     /// State that the device produced content. Signed by the device.
     Attest(Attest) = 16,
+    /// Say that an attestation is not to be used any more. Signed by its device or the device's owner.
+    Supersede(Supersede) = 17,
+    /// Show that a device said two things at one place. Signed by anyone.
+    ReportFork(ReportFork) = 18,
 }
 
 impl Call {
     /// The call's name in logs, answers and commands.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Govern(_) => "Govern",
+            Self::RotateOrganizationKeys(_) => "RotateOrganizationKeys",
+            Self::EndorseLot(_) => "EndorseLot",
+            Self::DistrustLot(_) => "DistrustLot",
+            Self::RecoverDeviceKey(_) => "RecoverDeviceKey",
+            Self::CancelRecovery(_) => "CancelRecovery",
+            Self::OfferDevice(_) => "OfferDevice",
+            Self::AcceptDevice(_) => "AcceptDevice",
+            Self::CloseStream(_) => "CloseStream",
+            Self::Supersede(_) => "Supersede",
+            Self::ReportFork(_) => "ReportFork",
             Self::RegisterDevice(_) => "RegisterDevice",
             Self::RotateDeviceKey(_) => "RotateDeviceKey",
             Self::PlaceDevice(_) => "PlaceDevice",
@@ -55,10 +87,65 @@ impl Call {
         }
     }
 
-    /// Whether a sequence number protects the call from replay, so that it needs no expiry.
+    /// Whether its place in a stream protects the call from replay, so that it needs no expiry.
     pub const fn is_stream_call(&self) -> bool {
-        matches!(self, Self::OpenStream(_) | Self::Attest(_))
+        matches!(self, Self::OpenStream(_) | Self::CloseStream(_) | Self::Attest(_))
     }
+
+    /// Whether the call takes authority away or stops harm. The last tenth of a quota is kept for such calls, so that
+    /// nobody who floods in an organization's name can keep it from stopping that.
+    pub const fn is_protective(&self) -> bool {
+        matches!(
+            self,
+            Self::RotateOrganizationKeys(_)
+                | Self::DistrustLot(_)
+                | Self::RotateDeviceKey(_)
+                | Self::RecoverDeviceKey(_)
+                | Self::CancelRecovery(_)
+                | Self::SetDeviceStatus(_)
+                | Self::RevokeGrant(_)
+                | Self::CloseStream(_)
+                | Self::ReportFork(_)
+        )
+    }
+}
+
+/// See [`Call::Govern`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Govern {
+    /// What the council decides.
+    pub measure: Measure,
+}
+
+/// See [`Call::RotateOrganizationKeys`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct RotateOrganizationKeys {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// Its keys from now on.
+    pub keys: KeySet,
+    /// Commitment to the keys after those.
+    pub next: Option<KeyCommitment>,
+    /// Whether its recovery set signs. If not, the new keys do, and the open epoch has committed to them.
+    pub by_recovery: bool,
+}
+
+/// See [`Call::EndorseLot`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct EndorseLot {
+    /// By what the lot's devices are known.
+    pub basis: LotBasis,
+    /// What they are, as their maker calls it; up to 64 bytes, for people.
+    pub label: String,
+}
+
+/// See [`Call::DistrustLot`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DistrustLot {
+    /// The lot.
+    pub lot: LotId,
+    /// From when on registrations that appeal to it are in doubt. Distrusting again may only move this earlier.
+    pub suspect_since: Option<Position>,
 }
 
 /// See [`Call::RegisterDevice`].
@@ -76,23 +163,6 @@ pub struct RegisterDevice {
     pub authority: Option<GrantId>,
 }
 
-/// A manufacturer's word for a device. No kind exists yet, so no bytes decode to one; tag 0 is kept for lots, tag 1 for
-/// certificate chains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endorsement {}
-
-impl BorshSerialize for Endorsement {
-    fn serialize<W: io::Write>(&self, _writer: &mut W) -> io::Result<()> {
-        match *self {}
-    }
-}
-
-impl BorshDeserialize for Endorsement {
-    fn deserialize_reader<R: io::Read>(_reader: &mut R) -> io::Result<Self> {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "unknown kind of endorsement"))
-    }
-}
-
 /// See [`Call::RotateDeviceKey`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct RotateDeviceKey {
@@ -102,6 +172,45 @@ pub struct RotateDeviceKey {
     pub key: PublicKey,
     /// Commitment to the key after that.
     pub next: KeyCommitment,
+}
+
+/// See [`Call::RecoverDeviceKey`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct RecoverDeviceKey {
+    /// The device.
+    pub device: DeviceId,
+    /// Its new key.
+    pub key: PublicKey,
+    /// Commitment to the key after that.
+    pub next: KeyCommitment,
+    /// From when on the word of the open key epoch is in doubt; not before the epoch, nor before the signer owned the
+    /// device.
+    pub suspect_since: Option<Position>,
+}
+
+/// See [`Call::CancelRecovery`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CancelRecovery {
+    /// The device.
+    pub device: DeviceId,
+}
+
+/// See [`Call::OfferDevice`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct OfferDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// To whom, instead of anyone it was offered to before; `None` withdraws the offer.
+    pub to: Option<OrganizationId>,
+}
+
+/// See [`Call::AcceptDevice`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct AcceptDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// Where it stands from now on, in the new owner's namespace.
+    pub zone: Zone,
 }
 
 /// See [`Call::PlaceDevice`].
@@ -163,6 +272,13 @@ pub struct OpenStream {
     pub authority: GrantId,
 }
 
+/// See [`Call::CloseStream`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CloseStream {
+    /// The stream.
+    pub stream: StreamId,
+}
+
 /// See [`Call::Attest`].
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Attest {
@@ -180,4 +296,22 @@ pub struct Attest {
     pub derived_from: Vec<AttestationRef>,
     /// The device's grant of `attest`.
     pub authority: GrantId,
+}
+
+/// See [`Call::Supersede`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Supersede {
+    /// The attestation that is not to be used any more; it was said under the device's present owner.
+    pub target: AttestationRef,
+    /// A later attestation of the same device to use instead.
+    pub replacement: Option<AttestationRef>,
+}
+
+/// See [`Call::ReportFork`].
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ReportFork {
+    /// An encoded, signed attestation.
+    pub first: Vec<u8>,
+    /// Another one of the same stream and sequence, with other content and a greater id.
+    pub second: Vec<u8>,
 }

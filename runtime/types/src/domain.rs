@@ -44,6 +44,10 @@ pub const KEY_SET_COMMITMENT: HashDomain = HashDomain("cairn key set commitment 
 pub const GRANT: HashDomain = HashDomain("cairn grant v1");
 /// Device id and stream name → stream id.
 pub const STREAM: HashDomain = HashDomain("cairn stream v1");
+/// Transaction id of an `EndorseLot` → lot id.
+pub const LOT: HashDomain = HashDomain("cairn lot v1");
+/// What a manufacturer knows of one device of a lot → item of the lot's accumulator.
+pub const LOT_LEAF: HashDomain = HashDomain("cairn lot leaf v1");
 /// Validator set → validators root.
 pub const VALIDATORS: HashDomain = HashDomain("cairn validators v1");
 /// Salt and content → content hash of a private payload.
@@ -53,6 +57,8 @@ pub const SCOPE: HashDomain = HashDomain("cairn scope v1");
 
 /// A principal's signature over a transaction.
 pub const SIGN_TRANSACTION: SignDomain = SignDomain("cairn sign transaction v1");
+/// A certified key's word that a device is what the certificate says.
+pub const SIGN_ENDORSEMENT: SignDomain = SignDomain("cairn sign endorsement v1");
 /// A validator's proposal.
 pub const SIGN_PROPOSAL: SignDomain = SignDomain("cairn sign proposal v1");
 /// A validator's prevote for a block.
@@ -65,7 +71,7 @@ pub const SIGN_PRECOMMIT: SignDomain = SignDomain("cairn sign precommit v1");
 pub const SIGN_PRECOMMIT_NIL: SignDomain = SignDomain("cairn sign nil precommit v1");
 
 /// All hash domains, for the test that keeps them apart and for the specification's table.
-pub const HASH_DOMAINS: [HashDomain; 12] = [
+pub const HASH_DOMAINS: [HashDomain; 14] = [
     BLOCK,
     TRANSACTION,
     SIGNED_TRANSACTION,
@@ -75,14 +81,23 @@ pub const HASH_DOMAINS: [HashDomain; 12] = [
     KEY_SET_COMMITMENT,
     GRANT,
     STREAM,
+    LOT,
+    LOT_LEAF,
     VALIDATORS,
     SALTED_CONTENT,
     SCOPE,
 ];
 
 /// All signature domains.
-pub const SIGN_DOMAINS: [SignDomain; 6] =
-    [SIGN_TRANSACTION, SIGN_PROPOSAL, SIGN_PREVOTE, SIGN_PREVOTE_NIL, SIGN_PRECOMMIT, SIGN_PRECOMMIT_NIL];
+pub const SIGN_DOMAINS: [SignDomain; 7] = [
+    SIGN_TRANSACTION,
+    SIGN_ENDORSEMENT,
+    SIGN_PROPOSAL,
+    SIGN_PREVOTE,
+    SIGN_PREVOTE_NIL,
+    SIGN_PRECOMMIT,
+    SIGN_PRECOMMIT_NIL,
+];
 
 #[cfg(test)]
 mod tests {

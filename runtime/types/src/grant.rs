@@ -13,7 +13,7 @@ use crate::domain;
 use crate::hash::{DeviceId, Hash, OrganizationId, StreamId};
 use crate::name::Zone;
 use crate::organization::Principal;
-use crate::position::Height;
+use crate::position::{Height, Position};
 
 /// Something that a grant can allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +165,8 @@ impl Scope {
 pub struct Target {
     /// Who owns it.
     pub owner: OrganizationId,
+    /// Since when without a break; of a zone, since ever.
+    pub owned_since: Position,
     /// Where it is.
     pub zone: Option<Zone>,
     /// The device, unless the target is a zone.

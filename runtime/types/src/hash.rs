@@ -160,6 +160,10 @@ identifier! {
     StreamId
 }
 identifier! {
+    /// Names a lot: a hash of the transaction that endorsed it.
+    LotId
+}
+identifier! {
     /// A commitment to a key or a key set that is not shown yet.
     KeyCommitment
 }
@@ -182,6 +186,13 @@ impl GrantId {
     /// The id of the grant that transaction `id` makes.
     pub fn of(id: &TransactionId) -> Self {
         Self(Hash::derive(domain::GRANT, id.as_bytes()))
+    }
+}
+
+impl LotId {
+    /// The id of the lot that transaction `id` endorses.
+    pub fn of(id: &TransactionId) -> Self {
+        Self(Hash::derive(domain::LOT, id.as_bytes()))
     }
 }
 

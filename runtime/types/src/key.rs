@@ -1,8 +1,11 @@
-//! Public keys and signatures, and the one rule by which a signature is valid.
+//! Public keys and signatures, and the one rule for each algorithm by which a signature is valid.
 //!
 //! Ed25519 follows ZIP 215 (zips.z.cash/zip-0215): the cofactored equation, non-canonical point encodings accepted, `s`
 //! canonical. Under it a batch accepts exactly what single checks accept, so no two nodes can disagree. What ZIP 215
 //! leaves open, keys for which one signature fits many messages, is closed at registration by [`PublicKey::check`].
+//!
+//! ECDSA P-256 (FIPS 186-5, SHA-256) knows one form of each value: keys are compressed points (SEC 1 section 2.3.3), and
+//! `s` lies in the lower half of the group order, or anybody could make a second signature of one that was seen.
 //!
 //! Private keys are not here: they live in the program that their owner runs.
 
@@ -19,13 +22,20 @@ pub const ED25519_KEY_BYTES: usize = 32;
 /// Bytes in an Ed25519 signature.
 pub const ED25519_SIGNATURE_BYTES: usize = 64;
 
-/// A public key of an organization or a device. Tag 1 is kept for P-256.
+/// Bytes in a compressed P-256 public key.
+pub const P256_KEY_BYTES: usize = 33;
+/// Bytes in a P-256 signature.
+pub const P256_SIGNATURE_BYTES: usize = 64;
+
+/// A public key of an organization or a device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum PublicKey {
     /// RFC 8032, verified by ZIP 215.
     Ed25519([u8; ED25519_KEY_BYTES]) = 0,
+    /// A compressed point: 02 or 03, then x.
+    P256([u8; P256_KEY_BYTES]) = 1,
 }
 
 /// A signature's bytes, tagged as the key is.
@@ -35,6 +45,8 @@ pub enum PublicKey {
 pub enum SignatureBytes {
     /// `R ‖ s` of RFC 8032.
     Ed25519([u8; ED25519_SIGNATURE_BYTES]) = 0,
+    /// `r ‖ s`, both big-endian.
+    P256([u8; P256_SIGNATURE_BYTES]) = 1,
 }
 
 /// Why a public key may not be registered.
@@ -68,8 +80,10 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError`]; whoever offers the key is to blame.
     pub fn check(&self) -> Result<(), KeyError> {
-        let Self::Ed25519(bytes) = self;
-        check_ed25519(bytes)
+        match self {
+            Self::Ed25519(bytes) => check_ed25519(bytes),
+            Self::P256(bytes) => p256_key(bytes).map(|_| ()),
+        }
     }
 
     /// Checks `signature` over `message`.
@@ -77,8 +91,11 @@ impl PublicKey {
     /// # Errors
     /// [`SignatureError`]; the signer is to blame.
     pub fn verify(&self, message: &[u8], signature: &SignatureBytes) -> Result<(), SignatureError> {
-        let (Self::Ed25519(key), SignatureBytes::Ed25519(signature)) = (self, signature);
-        verify_ed25519(key, message, signature)
+        match (self, signature) {
+            (Self::Ed25519(key), SignatureBytes::Ed25519(signature)) => verify_ed25519(key, message, signature),
+            (Self::P256(key), SignatureBytes::P256(signature)) => verify_p256(key, message, signature),
+            _ => Err(SignatureError::Algorithm),
+        }
     }
 
     /// The commitment to this key that is published one rotation before the key itself.
@@ -86,10 +103,11 @@ impl PublicKey {
         KeyCommitment::from_hash(Hash::derive(domain::KEY_COMMITMENT, &crate::codec::encode(self)))
     }
 
-    /// The algorithm's name: `ed25519`.
+    /// The algorithm's name: `ed25519` or `p256`.
     pub const fn algorithm(&self) -> &'static str {
         match self {
             Self::Ed25519(_) => "ed25519",
+            Self::P256(_) => "p256",
         }
     }
 
@@ -97,8 +115,32 @@ impl PublicKey {
     pub const fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Ed25519(bytes) => bytes,
+            Self::P256(bytes) => bytes,
         }
     }
+}
+
+fn p256_key(bytes: &[u8; P256_KEY_BYTES]) -> Result<p256::ecdsa::VerifyingKey, KeyError> {
+    // 33 bytes are a compressed point or nothing; the identity has an encoding of its own, and the order is prime.
+    p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map_err(|_| KeyError::NotAPoint)
+}
+
+/// Checks an ECDSA P-256 signature with SHA-256, whose `s` must lie in the lower half.
+///
+/// # Errors
+/// [`SignatureError::Invalid`]; the signer is to blame.
+pub fn verify_p256(
+    key: &[u8; P256_KEY_BYTES],
+    message: &[u8],
+    signature: &[u8; P256_SIGNATURE_BYTES],
+) -> Result<(), SignatureError> {
+    use p256::ecdsa::signature::Verifier;
+    let key = p256_key(key).map_err(|_| SignatureError::Invalid)?;
+    let signature = p256::ecdsa::Signature::from_slice(signature).map_err(|_| SignatureError::Invalid)?;
+    if signature.normalize_s() != signature {
+        return Err(SignatureError::Invalid);
+    }
+    key.verify(message, &signature).map_err(|_| SignatureError::Invalid)
 }
 
 /// Whether 32 bytes are a canonical Ed25519 key of prime order.
@@ -145,22 +187,30 @@ impl fmt::Debug for PublicKey {
 
 /// Why a text is not a public key. The user who typed it is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a public key is written ed25519:<64 lowercase hexadecimal digits>")]
+#[error("a public key is written ed25519:<64 lowercase hexadecimal digits> or p256:<66 lowercase hexadecimal digits>")]
 pub struct ParseKeyError;
 
 impl std::str::FromStr for PublicKey {
     type Err = ParseKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("ed25519:").ok_or(ParseKeyError)?;
-        let hash: Hash = digits.parse().map_err(|_| ParseKeyError)?;
-        Ok(Self::Ed25519(*hash.as_bytes()))
+        let (algorithm, digits) = text.split_once(':').ok_or(ParseKeyError)?;
+        if digits.bytes().any(|digit| digit.is_ascii_uppercase()) {
+            return Err(ParseKeyError);
+        }
+        let bytes = hex::decode(digits).map_err(|_| ParseKeyError)?;
+        let key = match algorithm {
+            "ed25519" => bytes.try_into().map(Self::Ed25519),
+            "p256" => bytes.try_into().map(Self::P256),
+            _ => return Err(ParseKeyError),
+        };
+        key.map_err(|_| ParseKeyError)
     }
 }
 
 impl fmt::Debug for SignatureBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Ed25519(bytes) = self;
+        let (Self::Ed25519(bytes) | Self::P256(bytes)) = self;
         bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -204,5 +254,31 @@ mod tests {
         let key = PublicKey::Ed25519([9; 32]);
         assert_eq!(key.to_string().parse(), Ok(key));
         assert!("ed25519:zz".parse::<PublicKey>().is_err());
+        let key = PublicKey::P256([2; 33]);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert!(format!("ed25519:{}", "02".repeat(33)).parse::<PublicKey>().is_err());
+        assert!(format!("p256:{}", "AB".repeat(33)).parse::<PublicKey>().is_err());
+    }
+
+    #[test]
+    fn a_p256_signature_has_one_form() {
+        use p256::ecdsa::SigningKey;
+        let secret = SigningKey::from_slice(&[7; 32]).expect("a scalar below the order");
+        let point = secret.verifying_key().to_sec1_point(true);
+        let key = PublicKey::P256(point.as_bytes().try_into().expect("a compressed point"));
+        assert_eq!(key.check(), Ok(()));
+        let signature: p256::ecdsa::Signature = secret.sign(b"hello");
+        let low = signature.normalize_s();
+        let (r, s) = low.split_scalars();
+        let high = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).expect("two scalars");
+        let bytes = |signature: &p256::ecdsa::Signature| SignatureBytes::P256(signature.to_bytes().into());
+        assert_eq!(key.verify(b"hello", &bytes(&low)), Ok(()));
+        assert_eq!(key.verify(b"hello", &bytes(&high)), Err(SignatureError::Invalid));
+        assert_eq!(key.verify(b"hellp", &bytes(&low)), Err(SignatureError::Invalid));
+        assert_eq!(key.verify(b"hello", &SignatureBytes::Ed25519([0; 64])), Err(SignatureError::Algorithm));
+        assert_eq!(PublicKey::P256([0; 33]).check(), Err(KeyError::NotAPoint));
+        let mut off_curve = [0xff; 33];
+        off_curve[0] = 2;
+        assert_eq!(PublicKey::P256(off_curve).check(), Err(KeyError::NotAPoint));
     }
 }

@@ -18,6 +18,8 @@ pub mod organization;
 pub mod device;
 pub mod grant;
 pub mod stream;
+pub mod lot;
+pub mod governance;
 pub mod call;
 pub mod transaction;
 pub mod rejection;
@@ -35,7 +37,8 @@ pub use codec::{DecodeError, decode, encode};
 pub use device::{DeviceStatus, Inception};
 pub use grant::{Action, Actions, Grantee, Scope, Target, Window};
 pub use hash::{
-    BlockHash, ChainId, ContentHash, DeviceId, GrantId, Hash, KeyCommitment, OrganizationId, StreamId, TransactionId,
+    BlockHash, ChainId, ContentHash, DeviceId, GrantId, Hash, KeyCommitment, LotId, OrganizationId, StreamId,
+    TransactionId,
 };
 pub use key::{KeyError, PublicKey, SignatureBytes, SignatureError};
 pub use name::{Name, NameError, Zone, ZonePath};

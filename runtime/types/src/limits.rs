@@ -27,6 +27,13 @@ pub const TOTAL_POWER_MAX: u64 = 1 << 60;
 /// Most keys in an organization's key set: a board, not a crowd; each costs a signature check.
 pub const KEY_SET_KEYS_MAX: usize = 16;
 
+/// Most organizations in the council: each signs every measure, and [`SIGNATURES_MAX`] leaves two keys for each.
+pub const COUNCIL_MAX: usize = 32;
+
+/// Most certificates between a device and the key that a manufacturer endorsed: device, two intermediate authorities and
+/// the manufacturer's own, as IEEE 802.1AR and Matter have them; each costs a signature check.
+pub const CERTIFICATE_CHAIN_MAX: usize = 4;
+
 /// Longest grant path from the owner down to the holder: a check walks it, so it bounds the work of every attestation.
 pub const GRANT_PATH_MAX: usize = 8;
 
@@ -47,6 +54,16 @@ pub const TITLE_BYTES_MAX: usize = 128;
 
 /// Longest model designation of a device, in bytes of UTF-8.
 pub const MODEL_BYTES_MAX: usize = 64;
+
+/// Longest label of a lot, in bytes of UTF-8.
+pub const LOT_LABEL_BYTES_MAX: usize = 64;
+
+/// Longest serial number of a device, in bytes of UTF-8; X.509 allows 20 bytes, 40 digits.
+pub const SERIAL_BYTES_MAX: usize = 64;
+
+/// Most recoveries that take effect with one block; what is over takes effect with the next. Twice what a block can
+/// announce, so a changed delay only piles up for a while.
+pub const RECOVERIES_PER_BLOCK_MAX: usize = 2 * BLOCK_TRANSACTIONS_MAX;
 
 /// Most remembered transaction ids that one block forgets: twice what a block can add, so the memory drains faster than
 /// it fills, and a block's work stays bounded.

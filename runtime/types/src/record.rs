@@ -8,11 +8,13 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::device::Inception;
 use crate::grant::{Actions, Grantee, Scope, Window};
-use crate::hash::{DeviceId, GrantId, Hash, KeyCommitment, OrganizationId, TransactionId};
+use crate::hash::{DeviceId, GrantId, Hash, KeyCommitment, LotId, OrganizationId, TransactionId};
 use crate::key::PublicKey;
+use crate::lot::LotBasis;
 use crate::name::Name;
 use crate::organization::{KeySet, Principal, Roles};
-use crate::position::Position;
+use crate::position::{Height, Position};
+use crate::stream::AttestationRef;
 
 /// A fact that holds in `[from, to)`.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -77,8 +79,19 @@ pub struct OrganizationRecord {
     pub title: String,
     /// What it does here.
     pub roles: Roles,
-    /// Keys that can recover it.
+    /// Keys that can recover it, and cancel the recovery of its devices.
     pub recovery: Option<KeySet>,
+    /// Where it was admitted.
+    pub admitted: Position,
+    /// Where it was expelled: from there on it signs nothing, and nothing rests on its authority.
+    pub expelled: Option<Position>,
+}
+
+impl OrganizationRecord {
+    /// Whether it takes part at `position`.
+    pub fn is_member_at(&self, position: Position) -> bool {
+        self.admitted <= position && self.expelled.is_none_or(|expelled| position < expelled)
+    }
 }
 
 /// What holds during an organization's key epoch.
@@ -99,8 +112,61 @@ pub struct DeviceRecord {
     pub registered: Position,
     /// Who registered it.
     pub registered_by: Principal,
-    /// Whether a manufacturer vouched for it, and where: not yet possible, so always `None`.
-    pub endorsed_by: Option<OrganizationId>,
+    /// Who vouched for it; without anybody it is unendorsed.
+    pub endorsement: Option<EndorsementRecord>,
+}
+
+/// That a manufacturer vouched for a device: a fact of its registration, which stays.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct EndorsementRecord {
+    /// The lot, in which trust may end.
+    pub lot: LotId,
+    /// Whose lot it is.
+    pub manufacturer: OrganizationId,
+    /// The device's serial number: the leaf's, or the certificate's as lowercase hexadecimal digits.
+    pub serial: String,
+}
+
+/// A lot. It holds from its endorsement until trust in it ends.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LotRecord {
+    /// Who vouches.
+    pub manufacturer: OrganizationId,
+    /// By what its devices are known.
+    pub basis: LotBasis,
+    /// What they are.
+    pub label: String,
+}
+
+/// A recovery that was announced. It is pending from there until it takes effect or is called off.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Recovery {
+    /// The new key.
+    pub key: PublicKey,
+    /// Commitment to the key after it.
+    pub next: KeyCommitment,
+    /// The first height at which the new key speaks, if nobody calls it off.
+    pub effective: Height,
+}
+
+/// That an attestation is not to be used any more. It is said once, and takes nothing back.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Superseded {
+    /// Where that was said.
+    pub at: Position,
+    /// By whom.
+    pub by: Principal,
+    /// What to use instead.
+    pub replacement: Option<AttestationRef>,
+}
+
+/// What a principal has used of its quota. It is counted anew in each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Usage {
+    /// The window: its height divided by the parameter `quota_window`.
+    pub window: u64,
+    /// Transactions in it.
+    pub count: u32,
 }
 
 /// What holds during a device's key epoch.
@@ -154,4 +220,6 @@ pub struct StreamRecord {
     pub closed: Option<Position>,
     /// The first sequence at which its device said two things.
     pub forked_at: Option<u64>,
+    /// The first sequence that was said under the owner of its last attestation.
+    pub owned_from: u64,
 }

@@ -5,11 +5,14 @@
 
 use crate::device::DeviceStatus;
 use crate::grant::{Action, Dimension};
-use crate::hash::{BlockHash, ChainId, DeviceId, GrantId, OrganizationId, StreamId, TransactionId};
+use crate::hash::{BlockHash, ChainId, DeviceId, GrantId, LotId, OrganizationId, StreamId, TransactionId};
 use crate::key::KeyError;
-use crate::organization::Principal;
+use crate::name::Name;
+use crate::organization::{KeySetError, Principal, Role};
+use crate::parameters::ParametersError;
 use crate::position::Height;
 use crate::stream::AttestationRef;
+use crate::validators::ValidatorSetError;
 
 macro_rules! rejections {
     ($($(#[$doc:meta])* $code:literal $text:literal $variant:ident $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })?,)*) => {
@@ -148,10 +151,75 @@ rejections! {
         /// Who may.
         needed: &'static str,
     },
+    /// A measure that too few of the council sign.
+    116 "{needed} of the council's {council} organizations must sign, {found} did" CouncilQuorumMissing {
+        /// How many must.
+        needed: usize,
+        /// How many there are.
+        council: usize,
+        /// How many did, each with enough keys.
+        found: usize,
+    },
+    /// As many transactions as a quota allows are in this window already.
+    117 "{principal} has used its quota of {quota} transactions; the next window begins at height {until}" QuotaExceeded {
+        /// Whose quota.
+        principal: Principal,
+        /// Transactions that this call could have counted among.
+        quota: u32,
+        /// The first height of the next window.
+        until: Height,
+    },
     /// No such organization.
     120 "organization {organization} is not known" OrganizationUnknown {
         /// The organization.
         organization: OrganizationId,
+    },
+    /// The organization was expelled.
+    121 "organization {organization} was expelled" OrganizationExpelled {
+        /// The organization.
+        organization: OrganizationId,
+    },
+    /// Another organization has that name, or the very same one is there.
+    122 "there is an organization called {name} already" OrganizationNameTaken {
+        /// The name.
+        name: Name,
+    },
+    /// Keys that cannot be an organization's.
+    123 "key set: {reason}" KeySetInvalid {
+        /// What is wrong with them.
+        reason: KeySetError,
+    },
+    /// The new keys are not those that the open epoch committed to, or it committed to none.
+    124 "the keys are not those to which organization {organization} committed" KeySetNotCommitted {
+        /// The organization.
+        organization: OrganizationId,
+    },
+    /// The organization has no keys for this.
+    125 "organization {organization} has no recovery set" RecoverySetMissing {
+        /// The organization.
+        organization: OrganizationId,
+    },
+    /// The organization does not have the role for this.
+    126 "organization {organization} is no {role}" RoleMissing {
+        /// The organization.
+        organization: OrganizationId,
+        /// The role.
+        role: Role,
+    },
+    /// A measure after which the network could not be governed or would not go on.
+    127 "measure: {reason}" MeasureInvalid {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Validators that are no set.
+    128 "validators: {reason}" ValidatorsInvalid {
+        /// What is wrong with them.
+        reason: ValidatorSetError,
+    },
+    /// Parameters that make no network.
+    129 "parameters: {reason}" ParametersInvalid {
+        /// What is wrong with them.
+        reason: ParametersError,
     },
     /// No such device.
     130 "device {device} is not registered" DeviceUnknown {
@@ -261,6 +329,18 @@ rejections! {
         /// The grant.
         grant: GrantId,
     },
+    /// A grant over a device or its stream, given under an earlier owner.
+    148 "grant {grant} ended when device changed hands" GrantOfEarlierOwner {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// A grant that an organization gave which was expelled since.
+    149 "grant {grant} ended when organization {organization} was expelled" GrantorExpelled {
+        /// The grant.
+        grant: GrantId,
+        /// Who gave it.
+        organization: OrganizationId,
+    },
     /// No such stream.
     150 "stream {stream} is not open" StreamUnknown {
         /// The stream.
@@ -298,6 +378,89 @@ rejections! {
     155 "derived from {attestation}, which does not exist" SourceUnknown {
         /// The attestation named.
         attestation: AttestationRef,
+    },
+    /// No such attestation.
+    156 "there is no attestation {attestation}" AttestationUnknown {
+        /// The attestation named.
+        attestation: AttestationRef,
+    },
+    /// It was superseded before.
+    157 "attestation {attestation} is superseded already" SupersededAlready {
+        /// The attestation.
+        attestation: AttestationRef,
+    },
+    /// The attestation was said under an earlier owner of its device, whom nobody may disown.
+    158 "attestation {attestation} was said under an earlier owner" AttestationOfEarlierOwner {
+        /// The attestation.
+        attestation: AttestationRef,
+    },
+    /// What is named to use instead cannot be.
+    159 "replacement {reason}" ReplacementInvalid {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Two transactions that do not show a fork.
+    160 "evidence of a fork: {reason}" ForkNotShown {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The fork, or one before it in the stream, is known.
+    161 "stream {stream} is known to have forked at sequence {at}" ForkKnown {
+        /// The stream.
+        stream: StreamId,
+        /// Where.
+        at: u64,
+    },
+    /// No such lot.
+    170 "lot {lot} is not known" LotUnknown {
+        /// The lot.
+        lot: LotId,
+    },
+    /// Trust in the lot has ended.
+    171 "lot {lot} is distrusted" LotDistrusted {
+        /// The lot.
+        lot: LotId,
+    },
+    /// Distrusted already, and `suspect_since` does not move earlier.
+    172 "lot {lot} is distrusted already" LotDistrustedAlready {
+        /// The lot.
+        lot: LotId,
+    },
+    /// An endorsement that does not verify.
+    173 "endorsement: {reason}" EndorsementInvalid {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Another device has claimed this place in the lot.
+    174 "that place in lot {lot} was claimed, by device {by}" LotPlaceClaimed {
+        /// The lot.
+        lot: LotId,
+        /// By which device.
+        by: DeviceId,
+    },
+    /// The device is being recovered already.
+    175 "a recovery of device {device} is pending, from height {effective}" RecoveryPending {
+        /// The device.
+        device: DeviceId,
+        /// When it takes effect.
+        effective: Height,
+    },
+    /// There is no recovery to cancel.
+    176 "no recovery of device {device} is pending" RecoveryNotPending {
+        /// The device.
+        device: DeviceId,
+    },
+    /// The device is not offered to the signer, or there is no offer to withdraw.
+    177 "device {device} is not offered" DeviceNotOffered {
+        /// The device.
+        device: DeviceId,
+    },
+    /// An offer that changes nothing.
+    178 "offer of device {device}: {reason}" OfferInvalid {
+        /// The device.
+        device: DeviceId,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// No room left: the node accepts nothing more now. Try again.
     190 "the node takes no more transactions now: {reason}" Busy {

@@ -4,7 +4,7 @@
 //! there is at most one at any position.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use cairn_types::record::{DeviceKey, DeviceRecord};
+use cairn_types::record::{DeviceKey, DeviceRecord, Recovery};
 use cairn_types::state_key::{self, DeviceFacet};
 use cairn_types::{DeviceId, DeviceStatus, Interval, OrganizationId, Position, Zone, codec};
 
@@ -23,6 +23,10 @@ pub struct DeviceFile {
     pub statuses: Vec<Interval<DeviceStatus>>,
     /// Where it stood.
     pub placements: Vec<Interval<Zone>>,
+    /// Recoveries that were announced, each open while it is pending.
+    pub recoveries: Vec<Interval<Recovery>>,
+    /// To whom it was offered, each open while the offer stands.
+    pub offers: Vec<Interval<OrganizationId>>,
 }
 
 /// Why entries are not the file of a device.
@@ -56,6 +60,7 @@ impl DeviceFile {
     ) -> Result<Self, DeviceFileError> {
         let mut record: Option<DeviceRecord> = None;
         let (mut keys, mut owners, mut statuses, mut placements) = (vec![], vec![], vec![], vec![]);
+        let (mut recoveries, mut offers) = (vec![], vec![]);
         for (key, value) in entries {
             let (facet, _) = state_key::split_facet(key).ok_or(DeviceFileError::Malformed { facet: u8::MAX })?;
             let read = match facet {
@@ -64,6 +69,8 @@ impl DeviceFile {
                 f if f == DeviceFacet::Owner as u8 => push(&mut owners, decode(value, facet)?),
                 f if f == DeviceFacet::Status as u8 => push(&mut statuses, decode(value, facet)?),
                 f if f == DeviceFacet::Placement as u8 => push(&mut placements, decode(value, facet)?),
+                f if f == DeviceFacet::Recovery as u8 => push(&mut recoveries, decode(value, facet)?),
+                f if f == DeviceFacet::Offer as u8 => push(&mut offers, decode(value, facet)?),
                 facet => return Err(DeviceFileError::UnknownFacet { facet }),
             };
             if !read {
@@ -74,7 +81,7 @@ impl DeviceFile {
         if record.inception.id() != *device {
             return Err(DeviceFileError::Malformed { facet: DeviceFacet::Record as u8 });
         }
-        Ok(Self { record, keys, owners, statuses, placements })
+        Ok(Self { record, keys, owners, statuses, placements, recoveries, offers })
     }
 }
 

@@ -28,9 +28,16 @@ pub(super) struct Evidence {
     pub(super) placements: BTreeMap<DeviceId, Vec<Interval<Zone>>>,
     /// Names.
     pub(super) organizations: Vec<OrganizationName>,
+    /// The same organizations' records.
+    pub(super) records: BTreeMap<OrganizationId, OrganizationRecord>,
 }
 
 impl Evidence {
+    /// Whether an organization took part at a position, as far as the bundle shows it.
+    pub(super) fn is_member_at(&self, organization: &OrganizationId, position: Position) -> bool {
+        self.records.get(organization).is_some_and(|record| record.is_member_at(position))
+    }
+
     /// Where a device stood at a position, as far as the bundle shows it.
     pub(super) fn zone_at(&self, signer: &DeviceId, device: &DeviceId, position: Position) -> Option<Zone> {
         let placements = if device == signer { &self.file.placements } else { self.placements.get(device)? };
@@ -65,15 +72,17 @@ pub(super) fn establish(bundle: &Bundle, statement: &Established) -> Result<Evid
     }
     nothing_left(proofs)?;
 
-    let mut names = Vec::new();
+    let (mut names, mut records) = (Vec::new(), BTreeMap::new());
     let mut proofs = bundle.organizations.iter();
     for id in organizations(&file.owners, statement.bounds.after.height, &path) {
         let proof = proofs.next().ok_or(Reason::ProofMissing { subject: Subject::Organization(id) })?;
-        names.push(read_organization(proof, root, id)?);
+        let record = read_organization(proof, root, id)?;
+        names.push(OrganizationName { id, name: record.name.clone(), title: record.title.clone() });
+        records.insert(id, record);
     }
     nothing_left(proofs)?;
 
-    Ok(Evidence { file, stream, path, broken, placements, organizations: names })
+    Ok(Evidence { file, stream, path, broken, placements, organizations: names, records })
 }
 
 /// Follows the grants from `first` to the one without a parent, proof by proof.
@@ -100,11 +109,10 @@ fn read_path(bundle: &Bundle, root: &Hash, first: GrantId) -> Result<(Vec<Link>,
     Ok((path, broken))
 }
 
-fn read_organization(proof: &StateProof, root: &Hash, id: OrganizationId) -> Result<OrganizationName, Reason> {
+fn read_organization(proof: &StateProof, root: &Hash, id: OrganizationId) -> Result<OrganizationRecord, Reason> {
     let subject = Subject::Organization(id);
     let proven = prove(proof, root, &organization_query(&id), subject)?;
-    let record: OrganizationRecord = decode(proven.value().ok_or(Reason::Absent { subject })?, subject)?;
-    Ok(OrganizationName { id, name: record.name, title: record.title })
+    decode(proven.value().ok_or(Reason::Absent { subject })?, subject)
 }
 
 /// The record under one key, or the proof that there is none.

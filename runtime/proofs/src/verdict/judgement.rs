@@ -7,7 +7,10 @@
 use std::collections::BTreeSet;
 
 use cairn_types::record::GrantTerms;
-use cairn_types::{Action, DeviceStatus, GrantId, Interval, Position, Principal, StreamId, Target, transaction};
+use cairn_types::{
+    Action, DeviceId, DeviceStatus, GrantId, Interval, OrganizationId, Position, Principal, StreamId, Target, Zone,
+    transaction,
+};
 
 use super::Verdict;
 use super::axes::{
@@ -16,7 +19,7 @@ use super::axes::{
 use super::evidence::Evidence;
 use super::reason::Reason;
 use super::statement::Established;
-use crate::authority::{self, AuthorityFailure};
+use crate::authority::{self, AuthorityFailure, Surroundings};
 use crate::bundle::requirements::{end_of, within};
 use crate::bundle::{Bundle, standing_at};
 
@@ -31,6 +34,22 @@ pub(super) fn judge(statement: &Established, evidence: &Evidence, bundle: &Bundl
     verdict.later = Some(case.later());
     for reason in reasons {
         verdict.hold_against(reason);
+    }
+}
+
+/// What the bundle shows at one position.
+struct At<'a> {
+    case: &'a Case<'a>,
+    position: Position,
+}
+
+impl Surroundings for At<'_> {
+    fn zone_of(&self, device: &DeviceId) -> Option<Zone> {
+        self.case.evidence.zone_at(&self.case.statement.device, device, self.position)
+    }
+
+    fn is_member(&self, organization: &OrganizationId) -> bool {
+        self.case.evidence.is_member_at(organization, self.position)
     }
 }
 
@@ -114,7 +133,7 @@ impl Case<'_> {
             standing,
             model: file.record.inception.model.clone(),
             registered: file.record.registered,
-            endorsed_by: file.record.endorsed_by,
+            endorsed_by: file.record.endorsement.as_ref().map(|endorsement| endorsement.manufacturer),
             statuses,
             owners: within(&file.owners, after, position).cloned().collect(),
             zones: within(&file.placements, after, position).cloned().collect(),
@@ -150,19 +169,20 @@ impl Case<'_> {
     fn entitled_at(&self, position: Position) -> Result<(), AuthorityFailure> {
         let device = self.statement.device;
         let file = &self.evidence.file;
-        let zone_of = |id: &_| self.evidence.zone_at(&device, id, position);
+        let at = At { case: self, position };
         let Some(owner) = standing_at(&file.owners, position) else {
             // Without an owner there is nobody to hold authority from; the device axis says so.
             return Err(AuthorityFailure::Broken);
         };
         let target = Target {
             owner: owner.value,
-            zone: zone_of(&device),
+            owned_since: owner.from,
+            zone: at.zone_of(&device),
             device: Some(device),
             stream: Some(self.statement.attest.stream),
         };
         let signer = Principal::Device(device);
-        authority::check(&self.evidence.path, &signer, zone_of, &target, Action::Attest, position)
+        authority::check(&self.evidence.path, &signer, &at, &target, Action::Attest, position)
     }
 
     /// The grant on the path that was in doubt first, if that was at or before the inclusion.
