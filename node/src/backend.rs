@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cairn_network::NetworkHandle;
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
+use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_rpc::Backend;
 use cairn_rpc::backend::{
     FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
@@ -116,11 +117,13 @@ impl NodeBackend {
         let proof = Chain::transaction_proof(&block, position.index).map_err(storage)?;
         let count = u32::try_from(block.transactions.len()).unwrap_or(u32::MAX);
         let parts = Parts {
-            genesis: self.chain.genesis.block.header.clone(),
-            validators: self.chain.genesis.validators.clone(),
-            changes: Vec::new(),
-            checkpoint: tip.header.clone(),
-            certificate,
+            finality: CheckpointProof {
+                genesis: self.chain.genesis.block.header.clone(),
+                validators: self.chain.genesis.validators.clone(),
+                changes: Vec::new(),
+                checkpoint: tip.header.clone(),
+                certificate,
+            },
             block: past,
             not_before,
             anchor: self.anchor(anchor, checkpoint)?,

@@ -23,8 +23,8 @@ pub(crate) fn all() -> Vec<Case> {
     meter.rotate();
     let late = meter.chain.bundle(&other_day, Some(meter.chain.at(3)));
     let edits: Vec<Edit<'_>> = vec![
-        ("checkpoint of another", Box::new(|bundle| bundle.checkpoint = late.checkpoint.clone())),
-        ("certificate of another", Box::new(|bundle| bundle.certificate = late.certificate.clone())),
+        ("checkpoint of another", Box::new(|bundle| bundle.finality.checkpoint = late.finality.checkpoint.clone())),
+        ("certificate of another", Box::new(|bundle| bundle.finality.certificate = late.finality.certificate.clone())),
         ("block of another", Box::new(|bundle| bundle.block = late.block.clone())),
         ("not_before of another", Box::new(|bundle| bundle.not_before = late.not_before.clone())),
         ("anchor of another", Box::new(|bundle| bundle.anchor = late.anchor.clone())),
@@ -44,20 +44,20 @@ pub(crate) fn all() -> Vec<Case> {
         ("an organization too few", Box::new(|bundle| drop(bundle.organizations.pop()))),
         ("an organization too many", Box::new(|bundle| bundle.organizations.push(bundle.organizations[0].clone()))),
         ("organizations turned round", Box::new(|bundle| bundle.organizations.reverse())),
-        ("a signature below the quorum", Box::new(|bundle| bundle.certificate.signatures.truncate(2))),
+        ("a signature below the quorum", Box::new(|bundle| bundle.finality.certificate.signatures.truncate(2))),
         (
             "a signature twice",
             Box::new(|bundle| {
-                let last = bundle.certificate.signatures[2].clone();
-                bundle.certificate.signatures.push(last);
+                let last = bundle.finality.certificate.signatures[2].clone();
+                bundle.finality.certificate.signatures.push(last);
             }),
         ),
-        ("signatures turned round", Box::new(|bundle| bundle.certificate.signatures.reverse())),
-        ("an unknown signer", Box::new(|bundle| bundle.certificate.signatures[2].validator = 4)),
-        ("another round", Box::new(|bundle| bundle.certificate.round = Round::new(1))),
+        ("signatures turned round", Box::new(|bundle| bundle.finality.certificate.signatures.reverse())),
+        ("an unknown signer", Box::new(|bundle| bundle.finality.certificate.signatures[2].validator = 4)),
+        ("another round", Box::new(|bundle| bundle.finality.certificate.round = Round::new(1))),
         ("another count", Box::new(|bundle| bundle.inclusion.count += 1)),
         ("another index", Box::new(|bundle| bundle.inclusion.proof.index += 1)),
-        ("validators of another network", Box::new(|bundle| bundle.validators = other_set())),
+        ("validators of another network", Box::new(|bundle| bundle.finality.validators = other_set())),
         ("another version", Box::new(|bundle| bundle.version = 2)),
     ];
     let patch = |(name, edit): &Edit<'_>| {
@@ -72,5 +72,5 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// The validators of another network.
 fn other_set() -> ValidatorSet {
-    Bundle::decode(&ordinary_day(10).bundle).expect("a bundle").validators
+    Bundle::decode(&ordinary_day(10).bundle).expect("a bundle").finality.validators
 }

@@ -7,6 +7,7 @@
 use cairn_genesis::{FoundingOrganization, FoundingValidator, Genesis, GenesisBlock};
 use cairn_proofs::accumulator::{prove_in, root_of};
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
+use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::{CheckDirectly, Context, History, execute};
 use cairn_types::block::HEADER_VERSION;
@@ -232,11 +233,13 @@ impl Chain {
         let past =
             |height: Height| PastBlock { header: self.made[index(height)].header.clone(), history: history(height) };
         let parts = Parts {
-            genesis: self.genesis.block.header.clone(),
-            validators: self.genesis.validators.clone(),
-            changes: Vec::new(),
-            checkpoint: checkpoint.header.clone(),
-            certificate: self.certificate(&checkpoint.header),
+            finality: CheckpointProof {
+                genesis: self.genesis.block.header.clone(),
+                validators: self.genesis.validators.clone(),
+                changes: Vec::new(),
+                checkpoint: checkpoint.header.clone(),
+                certificate: self.certificate(&checkpoint.header),
+            },
             block: (position.height != at_checkpoint).then(|| past(position.height)),
             not_before: (not_before != Height::GENESIS).then(|| past(not_before)),
             anchor: anchor.map(|block| Anchor { hash: block.hash, history: history(block.height) }),

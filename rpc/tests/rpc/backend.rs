@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cairn_proofs::accumulator;
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
+use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_rpc::backend::{
     Backend, FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View,
     WaitOutcome,
@@ -198,11 +199,13 @@ impl Backend for Node {
         let block = &ledger.blocks[usize::try_from(attestation.height.get()).expect("small")].0;
         let leaves: Vec<Hash> = block.transactions.iter().map(|bytes| leaf_of(bytes)).collect();
         let parts = Parts {
-            genesis: ledger.blocks[0].0.header.clone(),
-            validators: (*ledger.validators).clone(),
-            changes: Vec::new(),
-            checkpoint: view.header.clone(),
-            certificate: view.certificate.clone().expect("not block 0"),
+            finality: CheckpointProof {
+                genesis: ledger.blocks[0].0.header.clone(),
+                validators: (*ledger.validators).clone(),
+                changes: Vec::new(),
+                checkpoint: view.header.clone(),
+                certificate: view.certificate.clone().expect("not block 0"),
+            },
             block: Some(past(attestation.height)),
             not_before: Some(past(transaction.body().not_before.height)),
             anchor: anchor.map(past).map(|past| Anchor { hash: past.header.hash(), history: past.history }),

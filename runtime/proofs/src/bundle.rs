@@ -23,9 +23,10 @@ mod device_file;
 pub(crate) mod requirements;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use cairn_types::{BlockHash, Certificate, DecodeError, Header, ValidatorSet, codec};
+use cairn_types::{BlockHash, DecodeError, Header, codec};
 
 use crate::accumulator::InclusionProof;
+use crate::checkpoint::CheckpointProof;
 use crate::tree::StateProof;
 
 pub use assemble::{AssembleError, Parts};
@@ -49,16 +50,8 @@ pub struct Bundle {
     pub magic: [u8; 12],
     /// [`BUNDLE_VERSION`].
     pub version: u16,
-    /// The header of block 0. Its hash is the chain id.
-    pub genesis: Header,
-    /// The validators of block 1, whose root is the genesis header's `next_validators_root`.
-    pub validators: ValidatorSet,
-    /// Every change of the validators before the checkpoint, ascending.
-    pub changes: Vec<ValidatorChange>,
-    /// The header of the checkpoint.
-    pub checkpoint: Header,
-    /// Its certificate.
-    pub certificate: Certificate,
+    /// The checkpoint, and the way to it from the genesis.
+    pub finality: CheckpointProof,
     /// The block that holds the attestation; `None` exactly if that is the checkpoint.
     pub block: Option<PastBlock>,
     /// The block that the attestation names in `not_before`; `None` exactly if that is the genesis.
@@ -82,17 +75,6 @@ pub struct Bundle {
     /// The records of the device's owners since `not_before` and of the organizations that gave the grants, ascending by
     /// id: keys under [`cairn_types::state_key::organization_facet`] with ordinal 0.
     pub organizations: Vec<StateProof>,
-}
-
-/// A change of the validators, certified by those who decided until then.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct ValidatorChange {
-    /// The last block that the old set decides; its `next_validators_root` is the new set's.
-    pub header: Header,
-    /// The old set's certificate for it.
-    pub certificate: Certificate,
-    /// The new set.
-    pub validators: ValidatorSet,
 }
 
 /// A block before the checkpoint.

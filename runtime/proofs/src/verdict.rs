@@ -5,7 +5,7 @@
 //! call it, and `runtime/SPECIFICATION.md` describes it step by step for a second implementation.
 //!
 //! ```text
-//! chain      genesis, validators, changes, checkpoint      → finality
+//! checkpoint genesis, validators, changes, past blocks       → finality
 //! statement  blocks, transaction, content                  → bounds, integrity
 //! evidence   state proofs at the checkpoint                  (what the ledger says about the device)
 //! judgement  key, device, authority, stream, later
@@ -19,10 +19,10 @@
 //! (`suspect_since`) and from the list [`Verdict::later`].
 
 mod axes;
-mod chain;
 mod display;
 mod evidence;
 mod expectations;
+mod history;
 mod judgement;
 mod reason;
 mod statement;
@@ -38,6 +38,7 @@ pub use expectations::{ContentEvidence, Expectations, Freshness};
 pub use reason::{Outcome, PastBlockName, Reason, Subject};
 
 use crate::bundle::Bundle;
+use crate::checkpoint;
 
 /// What the judgement says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,9 +124,10 @@ pub fn verify_bytes(bytes: &[u8], expectations: &Expectations) -> Verdict {
 
 /// Runs the steps in order; an error ends them.
 fn establish(bundle: &Bundle, expectations: &Expectations, verdict: &mut Verdict) -> Result<(), Reason> {
-    let mut finality = chain::establish(bundle, &expectations.genesis)?;
-    let (trusted, distrust) = chain::connect(bundle, expectations.trusted.as_ref());
-    let (freshness, age) = chain::freshness(bundle, expectations.freshness.as_ref());
+    let mut finality = checkpoint::establish(&bundle.finality, &expectations.genesis)?;
+    history::establish(bundle, &expectations.genesis)?;
+    let (trusted, distrust) = history::connect(bundle, expectations.trusted.as_ref());
+    let (freshness, age) = checkpoint::freshness(&bundle.finality.checkpoint, expectations.freshness.as_ref());
     (finality.trusted, finality.freshness) = (trusted, freshness);
     verdict.finality = Some(finality);
     distrust.into_iter().chain(age).for_each(|reason| verdict.hold_against(reason));

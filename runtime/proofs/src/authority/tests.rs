@@ -2,11 +2,11 @@ use cairn_types::grant::Dimension;
 use cairn_types::limits::GRANT_PATH_MAX;
 use cairn_types::record::GrantTerms;
 use cairn_types::{
-    Action, DeviceId, GrantId, Grantee, Hash, Height, Interval, OrganizationId, Position, Principal, Scope, Target,
-    Window, Zone,
+    Action, DeviceId, GrantId, Grantee, Hash, Height, Interval, OrganizationId, Position, Principal, Scope, StreamId,
+    Target, Window, Zone,
 };
 
-use super::{AuthorityFailure, Link, check, path};
+use super::{AuthorityFailure, Link, Surroundings, check, path};
 
 fn organization(name: &str) -> OrganizationId {
     OrganizationId::from_hash(Hash::plain(name.as_bytes()))
@@ -28,13 +28,32 @@ fn at(height: u64) -> Position {
     Position::start_of(Height::new(height))
 }
 
-/// Where the meter stands; nothing else is placed.
-fn placements(id: &DeviceId) -> Option<Zone> {
-    (*id == device("meter")).then(|| zone("north/pump"))
+/// Where the meter stands, and who was expelled; nothing else is placed, and all others are members.
+struct Around {
+    meter: &'static str,
+    expelled: Option<&'static str>,
 }
 
+impl Surroundings for Around {
+    fn zone_of(&self, id: &DeviceId) -> Option<Zone> {
+        (*id == device("meter")).then(|| zone(self.meter))
+    }
+
+    fn is_member(&self, id: &OrganizationId) -> bool {
+        self.expelled.is_none_or(|name| organization(name) != *id)
+    }
+}
+
+const USUAL: Around = Around { meter: "north/pump", expelled: None };
+
 fn target() -> Target {
-    Target { owner: organization("works"), zone: Some(zone("north/pump")), device: Some(device("meter")), stream: None }
+    Target {
+        owner: organization("works"),
+        owned_since: at(1),
+        zone: Some(zone("north/pump")),
+        device: Some(device("meter")),
+        stream: None,
+    }
 }
 
 /// works → operator (the zone north, may delegate twice) → every device in north.
@@ -60,7 +79,7 @@ fn two_links() -> Vec<Link> {
 }
 
 fn attest(path: &[Link], height: u64) -> Result<(), AuthorityFailure> {
-    check(path, &Principal::Device(device("meter")), placements, &target(), Action::Attest, at(height))
+    check(path, &Principal::Device(device("meter")), &USUAL, &target(), Action::Attest, at(height))
 }
 
 #[test]
@@ -126,7 +145,7 @@ fn each_rule_names_the_link_and_the_dimension() {
         change(&mut path);
         assert_eq!(attest(&path, 50), Err(expected), "{name}");
     }
-    let place = check(&two_links(), &Principal::Device(device("meter")), placements, &target(), Action::Place, at(50));
+    let place = check(&two_links(), &Principal::Device(device("meter")), &USUAL, &target(), Action::Place, at(50));
     assert_eq!(place, Err(AuthorityFailure::Exceeded { grant: grant("leaf"), dimension: Dimension::Action }));
 }
 
@@ -139,10 +158,10 @@ fn a_device_that_left_the_zone_takes_along_what_it_passed_on() {
     let sensor = Principal::Device(device("sensor"));
     let mut target = target();
     target.device = Some(device("sensor"));
-    assert_eq!(check(&path, &sensor, placements, &target, Action::Attest, at(50)), Ok(()));
-    let gone = |_: &DeviceId| Some(zone("south"));
+    assert_eq!(check(&path, &sensor, &USUAL, &target, Action::Attest, at(50)), Ok(()));
+    let gone = Around { meter: "south", ..USUAL };
     assert_eq!(
-        check(&path, &sensor, gone, &target, Action::Attest, at(50)),
+        check(&path, &sensor, &gone, &target, Action::Attest, at(50)),
         Err(AuthorityFailure::NotHeld { grant: grant("top"), claimant: Principal::Device(device("meter")) })
     );
 }
@@ -160,4 +179,33 @@ fn a_path_is_collected_up_to_the_owner_and_no_further_than_the_limit() {
     let mut long = vec![links[0].clone(); GRANT_PATH_MAX];
     long.push(links[1].clone());
     assert_eq!(attest(&long, 50), Err(AuthorityFailure::TooLong { grant: grant("leaf") }));
+}
+
+#[test]
+fn what_an_earlier_owner_gave_over_a_device_or_a_stream_ended_with_the_sale() {
+    let meter = Principal::Device(device("meter"));
+    let stream = StreamId::from_hash(Hash::plain(b"flow"));
+    let ask = |scope: Scope, owned_since: Position| {
+        let mut path = two_links();
+        path[0].1.value.scope = scope;
+        let target = Target { owned_since, stream: Some(stream), ..target() };
+        check(&path, &meter, &USUAL, &target, Action::Attest, at(50))
+    };
+    for scope in [Scope::Device(device("meter")), Scope::Stream(stream)] {
+        // The leaf was given at 5: at the very position of the change of hands it still is of the new owner.
+        assert_eq!(ask(scope.clone(), at(5)), Ok(()));
+        assert_eq!(ask(scope, at(6)), Err(AuthorityFailure::EarlierOwner { grant: grant("leaf") }));
+    }
+    // A grant over a zone is about the namespace, which was not sold.
+    assert_eq!(ask(Scope::Zone(zone("north")), at(6)), Ok(()));
+}
+
+#[test]
+fn expelling_an_organization_ends_all_that_it_gave() {
+    let meter = Principal::Device(device("meter"));
+    for (name, link) in [("operator", "leaf"), ("works", "top")] {
+        let around = Around { expelled: Some(name), ..USUAL };
+        let failure = AuthorityFailure::Expelled { grant: grant(link), organization: organization(name) };
+        assert_eq!(check(&two_links(), &meter, &around, &target(), Action::Attest, at(50)), Err(failure));
+    }
 }

@@ -2,31 +2,24 @@
 
 use cairn_types::record::GrantTerms;
 use cairn_types::{
-    Call, Certificate, DecodeError, GrantId, Header, Interval, Principal, SignedTransaction, TransactionId,
-    ValidatorSet, codec, state_key,
+    Call, DecodeError, GrantId, Interval, Principal, SignedTransaction, TransactionId, codec, state_key,
 };
 
 use super::requirements::{device_query, organization_query, organizations, placements_query, zone_grantors};
 use super::{
     Anchor, BUNDLE_BYTES_MAX, BUNDLE_MAGIC, BUNDLE_VERSION, Bundle, DeviceFile, DeviceFileError, PastBlock,
-    TransactionInclusion, ValidatorChange,
+    TransactionInclusion,
 };
 use crate::authority::{self, AuthorityFailure};
+use crate::checkpoint::CheckpointProof;
 use crate::tree::{ProofError, Query, StateProof, StateTree, VALUE_BYTES_MAX};
 
 /// What the node supplies beside the state tree: everything that stands in its log of blocks or is computed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// The header of block 0.
-    pub genesis: Header,
-    /// The validators of block 1.
-    pub validators: ValidatorSet,
-    /// Every change of the validators in a block before the checkpoint, ascending.
-    pub changes: Vec<ValidatorChange>,
-    /// A final header, at or after the attestation's block. The state tree must be the one after this block.
-    pub checkpoint: Header,
-    /// The checkpoint's certificate.
-    pub certificate: Certificate,
+    /// A final block, at or after the attestation's, with all changes of the validators before it. The state tree must be
+    /// the one after this block.
+    pub finality: CheckpointProof,
     /// The attestation's block, with the proof of its hash among the first `checkpoint.height` block hashes; `None` exactly
     /// if it is the checkpoint.
     pub block: Option<PastBlock>,
@@ -74,7 +67,7 @@ pub enum AssembleError {
 }
 
 impl Bundle {
-    /// Makes the bundle of `parts.transaction` at `parts.checkpoint`, taking every state proof from `state`.
+    /// Makes the bundle of `parts.transaction` at `parts.finality`, taking every state proof from `state`.
     ///
     /// It does not judge: headers, certificates and proofs that the caller supplies are taken as they are. A caller that
     /// wants to know passes the bundle to [`crate::verdict::verify`].
@@ -82,7 +75,8 @@ impl Bundle {
     /// # Errors
     /// [`AssembleError`].
     pub fn assemble(state: &StateTree, parts: Parts) -> Result<Self, AssembleError> {
-        let Parts { checkpoint, transaction, inclusion, .. } = parts;
+        let Parts { finality, transaction, inclusion, .. } = parts;
+        let checkpoint = &finality.checkpoint;
         if state.root() != checkpoint.state_root {
             return Err(AssembleError::WrongState { height: checkpoint.height });
         }
@@ -105,11 +99,7 @@ impl Bundle {
         let bundle = Self {
             magic: BUNDLE_MAGIC,
             version: BUNDLE_VERSION,
-            genesis: parts.genesis,
-            validators: parts.validators,
-            changes: parts.changes,
-            checkpoint,
-            certificate: parts.certificate,
+            finality,
             block: parts.block,
             not_before: parts.not_before,
             anchor: parts.anchor,

@@ -47,7 +47,7 @@ impl Evidence {
 
 /// Verifies every state proof, each against the question that the attestation and the proofs before it pose.
 pub(super) fn establish(bundle: &Bundle, statement: &Established) -> Result<Evidence, Reason> {
-    let root = &bundle.checkpoint.state_root;
+    let root = &bundle.finality.checkpoint.state_root;
     let device = statement.device;
 
     let about_device = Subject::Device(device);

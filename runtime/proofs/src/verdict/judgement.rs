@@ -266,7 +266,7 @@ impl Case<'_> {
             return Silence::Unknown;
         }
         let since_ms = self.statement.bounds.before.time_ms;
-        let silent_ms = self.bundle.checkpoint.time_ms.saturating_sub(since_ms);
+        let silent_ms = self.bundle.finality.checkpoint.time_ms.saturating_sub(since_ms);
         if silent_ms > u64::from(cadence_s).saturating_mul(1_000) {
             Silence::Silent { since_ms }
         } else {

@@ -5,9 +5,9 @@ use cairn_types::call::Attest;
 use cairn_types::{Call, ChainId, DeviceId, Header, Position, Principal, SignedTransaction, transaction};
 
 use super::axes::{BlockPoint, Bounds, Statement};
-use super::chain::point;
 use super::reason::Reason;
 use crate::bundle::Bundle;
+use crate::checkpoint::point;
 
 /// The attestation, as the ledger holds it.
 pub(super) struct Established {
@@ -25,7 +25,7 @@ pub(super) struct Established {
 
 /// Checks that the transaction is an attestation and stands in its block.
 pub(super) fn establish(bundle: &Bundle, genesis: &ChainId) -> Result<Established, Reason> {
-    let block = bundle.block.as_ref().map_or(&bundle.checkpoint, |block| &block.header);
+    let block = bundle.block.as_ref().map_or(&bundle.finality.checkpoint, |block| &block.header);
     let position = check_inclusion(bundle, block)?;
     let transaction =
         SignedTransaction::from_bytes(bundle.transaction.clone()).map_err(Reason::TransactionMalformed)?;
@@ -67,7 +67,7 @@ fn check_inclusion(bundle: &Bundle, block: &Header) -> Result<Position, Reason> 
 
 fn check_not_before(bundle: &Bundle, transaction: &SignedTransaction, block: &Header) -> Result<BlockPoint, Reason> {
     let named = transaction.body().not_before;
-    let shown = point(bundle.not_before.as_ref().map_or(&bundle.genesis, |block| &block.header));
+    let shown = point(bundle.not_before.as_ref().map_or(&bundle.finality.genesis, |block| &block.header));
     if shown.hash == named.hash && shown.height == named.height && shown.height < block.height {
         Ok(shown)
     } else {

@@ -351,25 +351,25 @@ fn validators_change_step_by_step_and_no_step_can_be_left_out() {
     let day = ledger.attest(&stream, DAY, seen);
     ledger.seal_many(2);
     let bundle = ledger.bundle(&day);
-    assert_eq!(bundle.changes.len(), 3);
+    assert_eq!(bundle.finality.changes.len(), 3);
     let verdict = judge(&ledger, &bundle);
     assert_eq!((verdict.outcome, verdict.finality.map(|finality| finality.changes)), (Outcome::Valid, Some(3)));
 
     for left_out in 0..3 {
         let mut poorer = bundle.clone();
-        poorer.changes.remove(left_out);
+        poorer.finality.changes.remove(left_out);
         let verdict = judge(&ledger, &poorer);
         assert_eq!((verdict.outcome, has(&verdict, "validators_mismatch")), (Outcome::Invalid, true), "{left_out}");
     }
     let mut twisted = bundle.clone();
-    twisted.changes.swap(0, 1);
+    twisted.finality.changes.swap(0, 1);
     assert_eq!(judge(&ledger, &twisted).outcome, Outcome::Invalid);
     let mut uncertified = bundle.clone();
-    uncertified.changes[1].certificate.signatures.truncate(2);
+    uncertified.finality.changes[1].certificate.signatures.truncate(2);
     assert!(has(&judge(&ledger, &uncertified), "certificate_invalid"));
     // A set that nobody certified.
     let mut planted = bundle.clone();
-    planted.changes[2].validators = Council::of(&[31, 32, 33, 34]).set;
+    planted.finality.changes[2].validators = Council::of(&[31, 32, 33, 34]).set;
     assert!(has(&judge(&ledger, &planted), "validators_mismatch"));
 }
 

@@ -34,20 +34,20 @@ fn each_part_replaced_is_refused_by_name() {
 
     type Forge<'a> = &'a dyn Fn(&mut Bundle);
     let cases: [(&str, Forge<'_>); 22] = [
-        ("genesis_malformed", &|b| b.genesis.height = Height::new(1)),
-        ("wrong_network", &|b| b.genesis.time_ms += 1),
-        ("validators_not_genesis", &|b| b.validators = stranger.set.clone()),
-        ("header_malformed", &|b| b.checkpoint.version = 2),
-        ("header_malformed", &|b| b.checkpoint.chain = ChainId::NONE),
+        ("genesis_malformed", &|b| b.finality.genesis.height = Height::new(1)),
+        ("wrong_network", &|b| b.finality.genesis.time_ms += 1),
+        ("validators_not_genesis", &|b| b.finality.validators = stranger.set.clone()),
+        ("header_malformed", &|b| b.finality.checkpoint.version = 2),
+        ("header_malformed", &|b| b.finality.checkpoint.chain = ChainId::NONE),
         ("validators_mismatch", &|b| {
-            b.checkpoint.validators_root = stranger.set.root();
-            b.certificate = stranger.certify(&chain, &b.checkpoint, 4);
+            b.finality.checkpoint.validators_root = stranger.set.root();
+            b.finality.certificate = stranger.certify(&chain, &b.finality.checkpoint, 4);
         }),
-        ("certificate_invalid", &|b| b.checkpoint.state_root = Hash::ZERO),
-        ("certificate_invalid", &|b| b.certificate = stranger.certify(&chain, &b.checkpoint, 4)),
-        ("certificate_invalid", &|b| b.certificate.signatures.truncate(2)),
-        ("certificate_invalid", &|b| b.certificate.signatures.clear()),
-        ("certificate_invalid", &|b| b.certificate.round = Round::new(2)),
+        ("certificate_invalid", &|b| b.finality.checkpoint.state_root = Hash::ZERO),
+        ("certificate_invalid", &|b| b.finality.certificate = stranger.certify(&chain, &b.finality.checkpoint, 4)),
+        ("certificate_invalid", &|b| b.finality.certificate.signatures.truncate(2)),
+        ("certificate_invalid", &|b| b.finality.certificate.signatures.clear()),
+        ("certificate_invalid", &|b| b.finality.certificate.round = Round::new(2)),
         ("past_block_malformed", &|b| {
             let block = b.block.as_mut().expect("a past block");
             block.header.height = Height::new(2);
@@ -186,7 +186,7 @@ fn a_fork_puts_what_follows_it_in_doubt_and_nothing_before() {
 fn what_this_program_is_too_old_to_know_is_not_passed_over() {
     let (mut ledger, meter, _, day) = attested();
     let mut key = state_key::device(&meter.id);
-    key.push(5);
+    key.push(7);
     ledger.put(state_key::ordinal(key, 0), &7_u64);
     ledger.seal();
     let before = Height::new(ledger.tip().get() - 1);
@@ -194,12 +194,11 @@ fn what_this_program_is_too_old_to_know_is_not_passed_over() {
     assert_eq!(judge(&ledger, &bundle).outcome, Outcome::Valid);
     let parts = ledger.parts(&day, ledger.tip(), 4);
     let error = Bundle::assemble(ledger.state_at(ledger.tip()), parts.clone());
-    assert_eq!(error, Err(AssembleError::Device(DeviceFileError::UnknownFacet { facet: 5 })));
+    assert_eq!(error, Err(AssembleError::Device(DeviceFileError::UnknownFacet { facet: 7 })));
 
     let state = ledger.state_at(ledger.tip());
     let prove = |query| state.prove(&query).expect("a proof");
-    bundle.checkpoint = parts.checkpoint;
-    bundle.certificate = parts.certificate;
+    bundle.finality = parts.finality;
     bundle.block = parts.block;
     bundle.not_before = parts.not_before;
     bundle.device = prove(device_query(&meter.id));

@@ -18,7 +18,8 @@ use cairn_types::{
 use ed25519_dalek::{Signer, SigningKey};
 
 use crate::accumulator::{Frontier, prove_in, root_of};
-use crate::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion, ValidatorChange};
+use crate::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
+use crate::checkpoint::{CheckpointProof, ValidatorChange};
 use crate::tree::StateTree;
 
 /// Milliseconds between blocks.
@@ -219,6 +220,8 @@ impl Ledger {
             title: inception.title.clone(),
             roles: Roles::default(),
             recovery: None,
+            admitted: Position::default(),
+            expelled: None,
         };
         let keys = OrganizationKeys { keys: inception.keys.clone(), next: None };
         let id = inception.id();
@@ -240,7 +243,7 @@ impl Ledger {
             inception,
             registered: at,
             registered_by: Principal::Organization(owner),
-            endorsed_by: None,
+            endorsement: None,
         };
         let zone = Zone { organization: owner, path: path.parse().expect("a valid path") };
         self.put(entry(&id, DeviceFacet::Record, 0), &record);
@@ -327,6 +330,7 @@ impl Ledger {
             peaks: vec![],
             closed: None,
             forked_at: None,
+            owned_from: 0,
         };
         self.put(state_key::stream(&id), &record);
         self.put(state_key::device_stream(&meter.id, &id), &());
@@ -408,11 +412,13 @@ impl Ledger {
         let items: Vec<Hash> = self.blocks[at(height)].iter().map(|bytes| leaf_of(bytes)).collect();
         let not_before = attested.transaction.body().not_before.height;
         Parts {
-            genesis: self.headers[0].clone(),
-            validators: self.councils[0].set.clone(),
-            changes: changes.collect(),
-            certificate: self.decided(at(checkpoint)).certify(&self.chain(), &header, signers),
-            checkpoint: header,
+            finality: CheckpointProof {
+                genesis: self.headers[0].clone(),
+                validators: self.councils[0].set.clone(),
+                changes: changes.collect(),
+                certificate: self.decided(at(checkpoint)).certify(&self.chain(), &header, signers),
+                checkpoint: header,
+            },
             block: (height < checkpoint).then(|| past(height)),
             not_before: (not_before > Height::GENESIS).then(|| past(not_before)),
             anchor: None,
