@@ -17,7 +17,6 @@ use cairn_types::{
 use crate::error::{GenesisError, KeyUse};
 use crate::file::{FoundingOrganization, FoundingValidator, Genesis};
 
-
 /// Block 0, and all that a node needs to begin at it.
 #[derive(Clone, Debug)]
 pub struct GenesisBlock {

@@ -1,4 +1,5 @@
-//! What a block does: its transactions in order, each seeing those before it, and then forgetting what has expired.
+//! What a block does: its transactions in order, each seeing those before it; then what takes effect with it, and
+//! forgetting what has expired.
 //!
 //! A proposer [`build`]s: it tries candidates and leaves out what fails. A validator [`execute`]s: a block with one
 //! transaction that fails is invalid. Both run the same [`apply`], so a block that an honest proposer built is valid.
@@ -8,6 +9,7 @@ use cairn_types::limits::FORGET_PER_BLOCK_MAX;
 use cairn_types::{Height, Position, Rejection, SignedTransaction, state_key};
 
 use crate::apply::apply;
+use crate::device;
 use crate::envelope::{Context, block_caps};
 use crate::signatures::SignatureCheck;
 use crate::state::{Changes, Overlay};
@@ -136,9 +138,11 @@ pub fn execute(
     Ok(finish(overlay, height))
 }
 
-/// Forgets the ids whose last height this was, the oldest first, and makes the new state.
-fn finish(overlay: Overlay<'_>, height: Height) -> Executed {
+/// Lets recoveries take effect that are due, forgets the ids whose last height this was, the oldest first, and makes the
+/// new state.
+fn finish(mut overlay: Overlay<'_>, height: Height) -> Executed {
     let base = overlay.base();
+    device::take_effect(&mut overlay, height);
     let mut changes = overlay.into_changes();
     let expired = base
         .prefix(&state_key::remembered_all())

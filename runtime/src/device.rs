@@ -1,4 +1,5 @@
-//! What a device may do, and what may be done to it: register, rotate, place, change status.
+//! What a device may do, and what may be done to it: register, rotate, place, change status. How it is recovered is in
+//! [`recovery`], how it changes hands in [`transfer`].
 
 use cairn_types::call::{PlaceDevice, RegisterDevice, RotateDeviceKey, SetDeviceStatus};
 use cairn_types::record::{DeviceKey, DeviceRecord, Interval};
@@ -8,13 +9,20 @@ use cairn_types::{
 };
 
 use crate::grant;
+use crate::lot;
+use crate::organization;
 use crate::signatures::Signer;
 use crate::state::{self, Changes, Entry, State};
 
-/// The device's owner.
-pub(crate) fn owner_of(state: &impl State, device: &DeviceId) -> Result<OrganizationId, Rejection> {
-    let entry = state::device_owner(state, device).ok_or(Rejection::DeviceUnknown { device: *device })?;
-    Ok(entry.interval.value)
+mod recovery;
+mod transfer;
+
+pub(crate) use recovery::{cancel_recovery, cancellation_signer, recover, recovery_signers, take_effect};
+pub(crate) use transfer::{accept, offer};
+
+/// The device's owner, and since when.
+pub(crate) fn owner_entry(state: &impl State, device: &DeviceId) -> Result<Entry<OrganizationId>, Rejection> {
+    state::device_owner(state, device).ok_or(Rejection::DeviceUnknown { device: *device })
 }
 
 /// The device's status.
@@ -25,9 +33,9 @@ pub(crate) fn status_of(state: &impl State, device: &DeviceId) -> Result<DeviceS
 
 /// The device as a target of authority, as it stands.
 pub(crate) fn target_of(state: &impl State, device: &DeviceId) -> Result<Target, Rejection> {
-    let owner = owner_of(state, device)?;
+    let owner = owner_entry(state, device)?.interval;
     let zone = state::device_placement(state, device).map(|entry| entry.interval.value);
-    Ok(Target { owner, zone, device: Some(*device), stream: None })
+    Ok(Target { owner: owner.value, owned_since: owner.from, zone, device: Some(*device), stream: None })
 }
 
 /// Checks that a device may sign with its current key.
@@ -63,11 +71,16 @@ fn facet(device: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {
     state_key::ordinal(state_key::device_facet(device, facet), ordinal)
 }
 
-/// The ordinal after an entry's. There is none after 2^32 entries of one facet, each a transaction: whoever fills a
-/// device's file to that end has stopped the device, not the network.
-fn after<T>(entry: &Entry<T>) -> Result<u32, Rejection> {
-    let full = Rejection::FieldInvalid { field: "device", reason: "has changed as often as it can" };
-    entry.ordinal.checked_add(1).ok_or(full)
+/// Closes what stands in `facet` of the device's file, and opens what follows it.
+fn succeed<T: borsh::BorshSerialize>(
+    device: &DeviceId,
+    of: DeviceFacet,
+    last: Entry<T>,
+    next: Interval<T>,
+    position: Position,
+    changes: &mut Changes,
+) -> Result<(), Rejection> {
+    last.succeed(state_key::device_facet(device, of), next, position, changes)
 }
 
 /// Who must sign a registration: the device's key and the signer.
@@ -94,25 +107,22 @@ pub(crate) fn register(
             reason: "longer than 64 bytes, or holds control characters",
         });
     }
-    if state::organization(state, owner).is_none() {
-        return Err(Rejection::OrganizationUnknown { organization: *owner });
-    }
+    organization::check_member(state, owner)?;
     if state::device(state, &id).is_some() {
         return Err(Rejection::DeviceExists { device: id });
     }
     check_new_key(state, &inception.key)?;
     check_zone(zone, *owner)?;
-    let target = Target { owner: *owner, zone: Some(zone.clone()), device: None, stream: None };
-    grant::check(state, signer, Action::Register, &target, authority.as_ref(), position)?;
-
-    let record = DeviceRecord {
-        inception: inception.clone(),
-        registered: position,
-        registered_by: signer,
-        endorsed_by: endorsement.map(|endorsement| match endorsement {}),
-    };
-    let key = DeviceKey { key: inception.key, next: inception.next };
+    grant::check(state, signer, Action::Register, &Target::zone(zone.clone()), authority.as_ref(), position)?;
     let mut changes = Changes::new();
+    let endorsement = match endorsement {
+        Some(endorsement) => Some(lot::claim(state, endorsement, inception, &mut changes)?),
+        None => None,
+    };
+
+    let record =
+        DeviceRecord { inception: inception.clone(), registered: position, registered_by: signer, endorsement };
+    let key = DeviceKey { key: inception.key, next: inception.next };
     state::put(&mut changes, facet(&id, DeviceFacet::Record, 0), &record);
     state::put(&mut changes, facet(&id, DeviceFacet::Key, 0), &Interval::open(key, position));
     state::put(&mut changes, facet(&id, DeviceFacet::Owner, 0), &Interval::open(*owner, position));
@@ -143,11 +153,9 @@ pub(crate) fn rotate(state: &impl State, call: &RotateDeviceKey, position: Posit
     }
     check_new_key(state, key)?;
 
-    let ordinal = after(&epoch)?;
     let opened = Interval::open(DeviceKey { key: *key, next: *next }, position);
     let mut changes = Changes::new();
-    epoch.close(position, &mut changes);
-    state::put(&mut changes, facet(device, DeviceFacet::Key, ordinal), &opened);
+    succeed(device, DeviceFacet::Key, epoch, opened, position, &mut changes)?;
     state::put(&mut changes, state_key::key_use(key), &Principal::Device(*device));
     Ok(changes)
 }
@@ -171,10 +179,9 @@ pub(crate) fn place(
     grant::check(state, signer, Action::Place, &from, authority.as_ref(), position)?;
     grant::check(state, signer, Action::Place, &to, authority.as_ref(), position)?;
 
-    let ordinal = after(&placement)?;
     let mut changes = Changes::new();
-    placement.close(position, &mut changes);
-    state::put(&mut changes, facet(device, DeviceFacet::Placement, ordinal), &Interval::open(zone.clone(), position));
+    let opened = Interval::open(zone.clone(), position);
+    succeed(device, DeviceFacet::Placement, placement, opened, position, &mut changes)?;
     Ok(changes)
 }
 
@@ -185,9 +192,9 @@ pub(crate) fn set_status(
     position: Position,
 ) -> Result<Changes, Rejection> {
     let SetDeviceStatus { device, status: to, suspect_since } = *call;
-    let owner = owner_of(state, &device)?;
+    let owner = owner_entry(state, &device)?.interval;
     let suspends_itself = signer == Principal::Device(device) && to == DeviceStatus::Suspended;
-    if signer != Principal::Organization(owner) && !suspends_itself {
+    if signer != Principal::Organization(owner.value) && !suspends_itself {
         return Err(Rejection::SignerNotEntitled {
             signer,
             call: "SetDeviceStatus",
@@ -201,6 +208,7 @@ pub(crate) fn set_status(
         if since > position {
             return Err(Rejection::SuspectSinceInvalid { reason: "lies in the future" });
         }
+        check_owned(since, &owner)?;
     }
     let current = state::device_status(state, &device).ok_or(Rejection::DeviceUnknown { device })?;
     let from = current.interval.value;
@@ -215,13 +223,21 @@ pub(crate) fn set_status(
     if from.is_final() || from == to {
         return Err(Rejection::StatusTransition { device, from, to });
     }
-    let ordinal = after(&current)?;
-    current.close(position, &mut changes);
     let opened = Interval { suspect_since, ..Interval::open(to, position) };
-    state::put(&mut changes, facet(&device, DeviceFacet::Status, ordinal), &opened);
+    succeed(&device, DeviceFacet::Status, current, opened, position, &mut changes)?;
     if to.is_final() {
         let epoch = state::device_key(state, &device).ok_or(Rejection::DeviceUnknown { device })?;
         epoch.close(position, &mut changes);
+        recovery::end_pending(state, &device, position, &mut changes);
+        transfer::end_offer(state, &device, position, &mut changes);
     }
     Ok(changes)
+}
+
+/// Whoever owns a device casts no doubt on what was said before its time.
+fn check_owned(since: Position, owner: &Interval<OrganizationId>) -> Result<(), Rejection> {
+    if since < owner.from {
+        return Err(Rejection::SuspectSinceInvalid { reason: "lies before the signer owned the device" });
+    }
+    Ok(())
 }

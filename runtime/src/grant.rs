@@ -3,16 +3,18 @@
 //! A grant names its parent and never exceeds it. Revocation is one write: whether authority is held is asked up the path
 //! each time, so everything beneath a revoked grant ends with it.
 
-use cairn_proofs::authority::{self, AuthorityFailure, Link};
+use cairn_proofs::authority::{self, AuthorityFailure, Link, Surroundings};
 use cairn_types::call::{Grant, RevokeGrant};
 use cairn_types::grant::Dimension;
 use cairn_types::limits::GRANT_PATH_MAX;
 use cairn_types::record::{GrantTerms, Interval};
 use cairn_types::{
-    Action, GrantId, Grantee, OrganizationId, Position, Principal, Rejection, Scope, Target, TransactionId, state_key,
+    Action, DeviceId, GrantId, Grantee, OrganizationId, Position, Principal, Rejection, Scope, Target, TransactionId,
+    Zone, state_key,
 };
 
 use crate::device;
+use crate::organization;
 use crate::state::{self, Changes, State};
 
 /// Checks that `signer` may do `action` to `target`: as its owner, or by the grant it names.
@@ -46,8 +48,20 @@ fn check_path(
     target: &Target,
     position: Position,
 ) -> Result<(), Rejection> {
-    let zone_of = |device: &_| state::device_placement(state, device).map(|entry| entry.interval.value);
-    authority::check(path, &signer, zone_of, target, action, position).map_err(rejection)
+    authority::check(path, &signer, &Now(state), target, action, position).map_err(rejection)
+}
+
+/// What the state says of those on a path. A state knows nothing of what comes after it, so what it says is so now.
+struct Now<'a, S>(&'a S);
+
+impl<S: State> Surroundings for Now<'_, S> {
+    fn zone_of(&self, device: &DeviceId) -> Option<Zone> {
+        state::device_placement(self.0, device).map(|entry| entry.interval.value)
+    }
+
+    fn is_member(&self, organization: &OrganizationId) -> bool {
+        organization::check_member(self.0, organization).is_ok()
+    }
 }
 
 fn rejection(failure: AuthorityFailure) -> Rejection {
@@ -59,6 +73,8 @@ fn rejection(failure: AuthorityFailure) -> Rejection {
         AuthorityFailure::TooLong { grant } => Rejection::GrantPathTooLong { grant, max: GRANT_PATH_MAX },
         AuthorityFailure::NotHeld { grant, claimant } => Rejection::GrantNotHeld { grant, signer: claimant },
         AuthorityFailure::Revoked { grant } => Rejection::GrantRevoked { grant },
+        AuthorityFailure::EarlierOwner { grant } => Rejection::GrantOfEarlierOwner { grant },
+        AuthorityFailure::Expelled { grant, organization } => Rejection::GrantorExpelled { grant, organization },
         AuthorityFailure::Exceeded { grant, dimension } => Rejection::GrantExceeded { grant, dimension },
         AuthorityFailure::NotOwner { grant, owner } => Rejection::GrantRootNotOwner { grant, owner },
         AuthorityFailure::Broken => {
@@ -71,8 +87,8 @@ fn rejection(failure: AuthorityFailure) -> Rejection {
 fn target_of(state: &impl State, scope: &Scope) -> Result<Target, Rejection> {
     match scope {
         Scope::Zone(zone) => {
-            check_organization(state, &zone.organization)?;
-            Ok(Target { owner: zone.organization, zone: Some(zone.clone()), device: None, stream: None })
+            organization::check_known(state, &zone.organization)?;
+            Ok(Target::zone(zone.clone()))
         }
         Scope::Device(device) => device::target_of(state, device),
         Scope::Stream(stream) => {
@@ -82,17 +98,10 @@ fn target_of(state: &impl State, scope: &Scope) -> Result<Target, Rejection> {
     }
 }
 
-fn check_organization(state: &impl State, id: &OrganizationId) -> Result<(), Rejection> {
-    match state::organization(state, id) {
-        Some(_) => Ok(()),
-        None => Err(Rejection::OrganizationUnknown { organization: *id }),
-    }
-}
-
 fn check_grantee(state: &impl State, grantee: &Grantee) -> Result<(), Rejection> {
     match grantee {
-        Grantee::Organization(id) => check_organization(state, id),
-        Grantee::Zone(zone) => check_organization(state, &zone.organization),
+        Grantee::Organization(id) => organization::check_known(state, id).map(|_| ()),
+        Grantee::Zone(zone) => organization::check_known(state, &zone.organization).map(|_| ()),
         Grantee::Device(device) => match state::device(state, device) {
             Some(_) => Ok(()),
             None => Err(Rejection::DeviceUnknown { device: *device }),
@@ -190,9 +199,9 @@ pub(crate) fn revoke(
     let grant = call.grant;
     let path = path_of(state, &grant)?;
     let (_, interval) = path.first().expect("a path begins with the grant that was asked for").clone();
-    let owner = target_of(state, &interval.value.scope)?.owner;
+    let target = target_of(state, &interval.value.scope)?;
     let is_grantor = path.iter().any(|(_, link)| link.value.grantor == signer);
-    if !is_grantor && signer != Principal::Organization(owner) {
+    if !is_grantor && signer != Principal::Organization(target.owner) {
         return Err(Rejection::SignerNotEntitled {
             signer,
             call: "RevokeGrant",
@@ -202,17 +211,11 @@ pub(crate) fn revoke(
     if call.suspect_since.is_some_and(|since| since > position) {
         return Err(Rejection::SuspectSinceInvalid { reason: "lies in the future" });
     }
-    let revoked = if interval.is_open() {
-        let closed = interval.closed(position);
-        match call.suspect_since {
-            Some(since) => closed.suspected(since),
-            None => closed,
-        }
-    } else {
-        let earlier = call.suspect_since.filter(|since| !interval.is_suspect_at(*since));
-        let since = earlier.ok_or(Rejection::GrantRevokedAlready { grant })?;
-        interval.suspected(since)
-    };
+    if !is_grantor && call.suspect_since.is_some_and(|since| since < target.owned_since) {
+        return Err(Rejection::SuspectSinceInvalid { reason: "lies before the signer owned the device" });
+    }
+    let revoked =
+        state::ended(interval, call.suspect_since, position).ok_or(Rejection::GrantRevokedAlready { grant })?;
     let mut changes = Changes::new();
     state::put(&mut changes, state_key::grant(&grant), &revoked);
     Ok(changes)

@@ -5,7 +5,8 @@
 //! bytes on every machine. The rules do not know what finality, a network or a disk is.
 //!
 //! Each rule stands in the file that bears its noun: what a device may do in [`device`], who may do what in [`grant`],
-//! what follows what in [`stream`]. What is common to all calls, the sandwich of `not_before` and `expires` and the
+//! what follows what in [`stream`], who vouches for whom in [`lot`], what the council decides in [`governance`], how much
+//! anybody may say in [`quota`]. What is common to all calls, the sandwich of `not_before` and `expires` and the
 //! replay protection, is in [`envelope`]; who must sign is in [`signatures`].
 //!
 //! Invariants: a rejected transaction changes nothing; intervals of one kind and subject never overlap, and know two
@@ -20,7 +21,11 @@
 pub mod state;
 pub mod envelope;
 pub mod signatures;
+pub mod quota;
+pub mod governance;
 pub mod organization;
+mod certificate;
+pub mod lot;
 pub mod device;
 pub mod grant;
 pub mod stream;

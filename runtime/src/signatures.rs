@@ -11,6 +11,7 @@ use cairn_types::{
 };
 
 use crate::device;
+use crate::organization;
 use crate::state::{self, State};
 
 /// Answers whether a signature verifies. Every implementation must answer as [`PublicKey::verify`] does.
@@ -47,6 +48,7 @@ impl Signer {
     pub(crate) fn current(state: &impl State, principal: Principal) -> Result<Self, Rejection> {
         match principal {
             Principal::Organization(organization) => {
+                organization::check_member(state, &organization)?;
                 let entry = state::organization_keys(state, &organization)
                     .ok_or(Rejection::OrganizationUnknown { organization })?;
                 Ok(Self { principal, keys: entry.interval.value.keys })
@@ -60,20 +62,43 @@ impl Signer {
     }
 }
 
+/// Who must sign a transaction.
+#[derive(Clone, Debug)]
+pub(crate) enum Signers {
+    /// All of these.
+    All(Vec<Signer>),
+    /// More than two thirds of these.
+    Council(Vec<Signer>),
+}
+
+impl Signers {
+    fn named(&self) -> &[Signer] {
+        let (Self::All(signers) | Self::Council(signers)) = self;
+        signers
+    }
+}
+
 /// For each signature, the key that it will probably be checked with if the transaction is applied soon after `state`.
 ///
 /// A node uses it to verify ahead, on all its cores. It decides nothing: [`crate::apply()`] asks for the right keys itself.
 pub fn likely_keys(state: &impl State, transaction: &Transaction) -> Vec<(PublicKey, SignatureBytes)> {
     let shown = match &transaction.body.call {
-        Call::RegisterDevice(call) => Some((Principal::Device(call.inception.id()), call.inception.key)),
-        Call::RotateDeviceKey(call) => Some((Principal::Device(call.device), call.key)),
+        Call::RegisterDevice(call) => {
+            Some(Signer::with_key(Principal::Device(call.inception.id()), call.inception.key))
+        }
+        Call::RotateDeviceKey(call) => Some(Signer::with_key(Principal::Device(call.device), call.key)),
+        Call::RecoverDeviceKey(call) => Some(Signer::with_key(Principal::Device(call.device), call.key)),
+        Call::RotateOrganizationKeys(call) => {
+            organization::rotation_signers(state, transaction.body.signer, call).ok().and_then(|mut all| all.pop())
+        }
+        Call::CancelRecovery(_) => device::cancellation_signer(state, transaction.body.signer).ok(),
         _ => None,
     };
-    let key_of = |signature: &Signature| match shown {
-        Some((principal, key)) if principal == signature.signer => Some(key),
-        _ => {
-            let signer = Signer::current(state, signature.signer).ok()?;
-            signer.keys.keys.get(usize::from(signature.key)).copied()
+    let key_of = |signature: &Signature| {
+        let index = usize::from(signature.key);
+        match &shown {
+            Some(signer) if signer.principal == signature.signer => signer.keys.keys.get(index).copied(),
+            _ => Signer::current(state, signature.signer).ok()?.keys.keys.get(index).copied(),
         }
     };
     let signatures = transaction.signatures.iter().take(SIGNATURES_MAX);
@@ -94,28 +119,43 @@ pub(crate) fn check_form(signatures: &[Signature]) -> Result<(), Rejection> {
     }
 }
 
-/// Checks that all of `signers` signed with enough keys, that nobody else did, and that every signature verifies.
+/// Checks that those of `signers` who must have signed with enough keys, that nobody else did, and that every signature
+/// verifies.
 pub(crate) fn check(
     check: &dyn SignatureCheck,
     id: &TransactionId,
     signatures: &[Signature],
-    signers: &[Signer],
+    signers: &Signers,
 ) -> Result<(), Rejection> {
+    let named = signers.named();
     for Signature { signer, key, .. } in signatures {
-        let asked = signers.iter().any(|s| s.principal == *signer && usize::from(*key) < s.keys.keys.len());
+        let asked = named.iter().any(|s| s.principal == *signer && usize::from(*key) < s.keys.keys.len());
         if !asked {
             return Err(Rejection::SignatureUnexpected { signer: *signer, key: *key });
         }
     }
-    for Signer { principal, keys } in signers {
-        let found = signatures.iter().filter(|signature| signature.signer == *principal).count();
-        let found = u8::try_from(found).unwrap_or(u8::MAX);
-        if found < keys.threshold {
-            return Err(Rejection::SignatureMissing { signer: *principal, needed: keys.threshold, found });
+    let signed = |signer: &Signer| {
+        let found = signatures.iter().filter(|signature| signature.signer == signer.principal).count();
+        u8::try_from(found).unwrap_or(u8::MAX)
+    };
+    match signers {
+        Signers::All(all) => {
+            if let Some(missing) = all.iter().find(|signer| signed(signer) < signer.keys.threshold) {
+                let (signer, needed, found) = (missing.principal, missing.keys.threshold, signed(missing));
+                return Err(Rejection::SignatureMissing { signer, needed, found });
+            }
+        }
+        Signers::Council(council) => {
+            let found = council.iter().filter(|signer| signed(signer) >= signer.keys.threshold).count();
+            // Strictly more than two thirds; a council has at most 32 organizations.
+            let needed = (council.len().saturating_mul(2) / 3).saturating_add(1);
+            if found < needed {
+                return Err(Rejection::CouncilQuorumMissing { needed, council: council.len(), found });
+            }
         }
     }
     for Signature { signer, key: index, bytes } in signatures {
-        let key = signers
+        let key = named
             .iter()
             .find(|s| s.principal == *signer)
             .and_then(|s| s.keys.keys.get(usize::from(*index)))

@@ -7,15 +7,19 @@ use std::collections::BTreeMap;
 
 use borsh::BorshDeserialize;
 use cairn_proofs::tree::StateTree;
+use cairn_types::governance::Upgrade;
 use cairn_types::record::{
-    DeviceKey, DeviceRecord, GrantTerms, Interval, OrganizationKeys, OrganizationRecord, StreamRecord,
+    DeviceKey, DeviceRecord, GrantTerms, Interval, LotRecord, OrganizationKeys, OrganizationRecord, Recovery,
+    StreamRecord, Superseded, Usage,
 };
 use cairn_types::state_key::{self, DeviceFacet, OrganizationFacet};
 use cairn_types::{
-    DeviceId, DeviceStatus, GrantId, OrganizationId, Parameters, Principal, PublicKey, StreamId, Zone, encode,
+    AttestationRef, DeviceId, DeviceStatus, GrantId, Hash, LotId, OrganizationId, Parameters, Position, Principal,
+    PublicKey, Rejection, StreamId, ValidatorSet, Zone, encode,
 };
 
-/// What a transaction or a block does to the state: new values by key; `None` removes (only remembered ids ever are).
+/// What a transaction or a block does to the state: new values by key; `None` removes (only remembered ids and reminders of
+/// recoveries ever are).
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// A state that can be read.
@@ -63,6 +67,20 @@ impl<'a> Overlay<'a> {
     /// All that was changed.
     pub fn into_changes(self) -> Changes {
         self.changes
+    }
+
+    /// All keys that begin with `prefix` and do not exceed `last`, ascending, at most `limit` of them: of the tree and of
+    /// what was changed, without what was removed.
+    pub(crate) fn keys_up_to(&self, prefix: &[u8], last: &[u8], limit: usize) -> Vec<Vec<u8>> {
+        let beneath = self.base.prefix(prefix).map(|(key, _)| key).take_while(|key| *key <= last);
+        let beneath = beneath.filter(|key| !self.changes.contains_key(*key)).take(limit);
+        let range = (std::ops::Bound::Included(prefix), std::ops::Bound::Included(last));
+        let changed = self.changes.range::<[u8], _>(range).filter(|(_, value)| value.is_some());
+        let mut keys: Vec<Vec<u8>> =
+            beneath.map(<[u8]>::to_vec).chain(changed.map(|(key, _)| key.clone()).take(limit)).collect();
+        keys.sort_unstable();
+        keys.truncate(limit);
+        keys
     }
 
     /// The tree beneath.
@@ -121,20 +139,92 @@ pub(crate) struct Entry<T> {
 
 impl<T: borsh::BorshSerialize> Entry<T> {
     /// Writes the interval, closed at `at`.
-    pub(crate) fn close(self, at: cairn_types::Position, changes: &mut Changes) {
+    pub(crate) fn close(self, at: Position, changes: &mut Changes) {
         changes.insert(self.key, Some(encode(&self.interval.closed(at))));
     }
+
+    /// Closes the interval at `at`, where the next of its kind opens: under `prefix`, with the value `next`.
+    pub(crate) fn succeed(
+        self,
+        prefix: Vec<u8>,
+        next: Interval<T>,
+        at: Position,
+        changes: &mut Changes,
+    ) -> Result<(), Rejection> {
+        let ordinal = after(Some(&self))?;
+        self.close(at, changes);
+        put(changes, state_key::ordinal(prefix, ordinal), &next);
+        Ok(())
+    }
+}
+
+/// The ordinal after an entry's; the first, if there is none. There is none after 2^32 entries of one kind, each a
+/// transaction: whoever fills a device's file to that end has stopped the device, not the network.
+pub(crate) fn after<T>(entry: Option<&Entry<T>>) -> Result<u32, Rejection> {
+    let full = Rejection::FieldInvalid { field: "call", reason: "has changed this as often as it can be" };
+    entry.map_or(Ok(0), |entry| entry.ordinal.checked_add(1).ok_or(full))
+}
+
+/// Opens an interval after `last`, the last one of its kind, if there is one and it is closed.
+pub(crate) fn open_after<T: borsh::BorshSerialize>(
+    prefix: Vec<u8>,
+    last: Option<&Entry<T>>,
+    interval: &Interval<T>,
+    changes: &mut Changes,
+) -> Result<(), Rejection> {
+    let ordinal = after(last)?;
+    put(changes, state_key::ordinal(prefix, ordinal), interval);
+    Ok(())
 }
 
 fn last_entry<T: BorshDeserialize>(state: &impl State, prefix: &[u8]) -> Option<Entry<T>> {
     let (key, value) = state.last_under(prefix)?;
-    let (_, ordinal) = state_key::split_facet(key).expect("a facet's keys end in facet and ordinal");
+    let ordinal = state_key::split_ordinal(key).expect("the keys of intervals end in an ordinal");
     Some(Entry { key: key.to_vec(), ordinal, interval: read(value) })
+}
+
+/// The entry of a list of intervals with this ordinal.
+pub(crate) fn entry<T: BorshDeserialize>(state: &impl State, prefix: Vec<u8>, ordinal: u32) -> Option<Entry<T>> {
+    let key = state_key::ordinal(prefix, ordinal);
+    let interval = read(state.get(&key)?);
+    Some(Entry { key, ordinal, interval })
+}
+
+pub(crate) fn parameters_entry(state: &impl State) -> Entry<Parameters> {
+    last_entry(state, &state_key::parameters()).expect("parameters are written at genesis")
 }
 
 /// The network's parameters.
 pub fn parameters(state: &impl State) -> Parameters {
-    read(state.get(&state_key::parameters()).expect("parameters are written at genesis"))
+    parameters_entry(state).interval.value
+}
+
+pub(crate) fn council(state: &impl State) -> Option<Entry<Vec<OrganizationId>>> {
+    last_entry(state, &state_key::council())
+}
+
+pub(crate) fn validators(state: &impl State) -> Entry<ValidatorSet> {
+    last_entry(state, &state_key::validators()).expect("validators are written at genesis")
+}
+
+pub(crate) fn upgrade(state: &impl State) -> Option<Entry<Upgrade>> {
+    last_entry(state, &state_key::upgrades())
+}
+
+pub(crate) fn lot(state: &impl State, id: &LotId) -> Option<Interval<LotRecord>> {
+    state.get(&state_key::lot(id)).map(read)
+}
+
+pub(crate) fn lot_claim(state: &impl State, lot: &LotId, claim: &Hash) -> Option<DeviceId> {
+    state.get(&state_key::lot_claim(lot, claim)).map(read)
+}
+
+pub(crate) fn superseded(state: &impl State, target: &AttestationRef) -> Option<Superseded> {
+    state.get(&state_key::superseded(&target.stream, target.sequence)).map(read)
+}
+
+pub(crate) fn usage(state: &impl State, principal: &Principal) -> Option<Usage> {
+    state.get(&state_key::usage(principal)).map(read)
 }
 
 pub(crate) fn organization(state: &impl State, id: &OrganizationId) -> Option<OrganizationRecord> {
@@ -167,6 +257,16 @@ pub(crate) fn device_placement(state: &impl State, id: &DeviceId) -> Option<Entr
     last_entry(state, &state_key::device_facet(id, DeviceFacet::Placement))
 }
 
+/// The last recovery of a device; it is pending if it is open.
+pub(crate) fn device_recovery(state: &impl State, id: &DeviceId) -> Option<Entry<Recovery>> {
+    last_entry(state, &state_key::device_facet(id, DeviceFacet::Recovery))
+}
+
+/// The last offer of a device; it stands if it is open.
+pub(crate) fn device_offer(state: &impl State, id: &DeviceId) -> Option<Entry<OrganizationId>> {
+    last_entry(state, &state_key::device_facet(id, DeviceFacet::Offer))
+}
+
 pub(crate) fn grant(state: &impl State, id: &GrantId) -> Option<Interval<GrantTerms>> {
     state.get(&state_key::grant(id)).map(read)
 }
@@ -177,6 +277,20 @@ pub(crate) fn stream(state: &impl State, id: &StreamId) -> Option<StreamRecord> 
 
 pub(crate) fn key_user(state: &impl State, key: &PublicKey) -> Option<Principal> {
     state.get(&state_key::key_use(key)).map(read)
+}
+
+/// What an interval becomes when somebody ends it: closed at `position` if it is open, and in doubt from `since` on. `None`
+/// if it has ended already and the doubt does not move earlier.
+pub(crate) fn ended<T>(interval: Interval<T>, since: Option<Position>, position: Position) -> Option<Interval<T>> {
+    if interval.is_open() {
+        let closed = interval.closed(position);
+        return Some(match since {
+            Some(since) => closed.suspected(since),
+            None => closed,
+        });
+    }
+    let earlier = since.filter(|since| !interval.is_suspect_at(*since))?;
+    Some(interval.suspected(earlier))
 }
 
 /// Writes a value.

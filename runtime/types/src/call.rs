@@ -6,8 +6,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::device::{DeviceStatus, Inception};
-use crate::grant::{Actions, Grantee, Scope, Window};
 use crate::governance::Measure;
+use crate::grant::{Actions, Grantee, Scope, Window};
 use crate::hash::{DeviceId, GrantId, KeyCommitment, LotId, OrganizationId, StreamId, TransactionId};
 use crate::key::PublicKey;
 use crate::lot::{Endorsement, LotBasis};

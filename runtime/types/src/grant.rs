@@ -175,6 +175,19 @@ pub struct Target {
     pub stream: Option<StreamId>,
 }
 
+impl Target {
+    /// A zone, which its organization has always owned.
+    pub fn zone(zone: Zone) -> Self {
+        Self {
+            owner: zone.organization,
+            owned_since: Position::default(),
+            zone: Some(zone),
+            device: None,
+            stream: None,
+        }
+    }
+}
+
 /// When a grant may be used: `[from, to)` in heights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Window {

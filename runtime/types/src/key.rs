@@ -98,6 +98,33 @@ impl PublicKey {
         }
     }
 
+    /// The P-256 key of a point, in whichever form of SEC 1 section 2.3.3 it is written: certificates use all of them.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAPoint`]; whoever offers the key is to blame.
+    pub fn p256_from_sec1(bytes: &[u8]) -> Result<Self, KeyError> {
+        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map_err(|_| KeyError::NotAPoint)?;
+        let point = key.to_sec1_point(true);
+        point.as_bytes().try_into().map(Self::P256).map_err(|_| KeyError::NotAPoint)
+    }
+
+    /// Checks a signature as certificates hold it: of Ed25519 the same 64 bytes, of P-256 in DER, with `s` in either half.
+    ///
+    /// # Errors
+    /// [`SignatureError`]; the signer is to blame.
+    pub fn verify_certificate(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+        match self {
+            Self::Ed25519(key) => {
+                let signature = signature.try_into().map_err(|_| SignatureError::Invalid)?;
+                verify_ed25519(key, message, signature)
+            }
+            Self::P256(key) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).map_err(|_| SignatureError::Invalid)?;
+                verify_p256(key, message, &signature.normalize_s().to_bytes().into())
+            }
+        }
+    }
+
     /// The commitment to this key that is published one rotation before the key itself.
     pub fn commitment(&self) -> KeyCommitment {
         KeyCommitment::from_hash(Hash::derive(domain::KEY_COMMITMENT, &crate::codec::encode(self)))

@@ -34,6 +34,9 @@ pub const COUNCIL_MAX: usize = 32;
 /// the manufacturer's own, as IEEE 802.1AR and Matter have them; each costs a signature check.
 pub const CERTIFICATE_CHAIN_MAX: usize = 4;
 
+/// Most bytes of one such certificate: twice what Matter and IEEE 802.1AR certificates with long names take.
+pub const CERTIFICATE_DER_BYTES_MAX: usize = 8 * 1024;
+
 /// Longest grant path from the owner down to the holder: a check walks it, so it bounds the work of every attestation.
 pub const GRANT_PATH_MAX: usize = 8;
 
