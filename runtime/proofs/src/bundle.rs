@@ -30,8 +30,8 @@ use crate::checkpoint::CheckpointProof;
 use crate::tree::StateProof;
 
 pub use assemble::{AssembleError, Parts};
-pub(crate) use device_file::read_placements;
 pub use device_file::{DeviceFile, DeviceFileError, standing_at};
+pub(crate) use device_file::{push_in_order, read_placements};
 
 /// The first bytes of every bundle.
 pub const BUNDLE_MAGIC: [u8; 12] = *b"cairn bundle";

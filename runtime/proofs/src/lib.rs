@@ -8,7 +8,8 @@
 //!   of a stream. It proves that an item stands at an index.
 //!
 //! On them stands the audit: [`checkpoint`] leads from the genesis hash to a certified state, [`bundle`] is one file with all
-//! that concerns one attestation, [`verdict`] judges it with no network, and [`authority`] is the question, shared with the rules, whether grants give a right.
+//! that concerns one attestation, [`verdict`] judges it with no network, [`lookup`] is one file with the complete answer to
+//! one question, and [`authority`] is the question, shared with the rules, whether grants give a right.
 //!
 //! The two structures know keys, values, items and hashes, and not what they mean; nothing here knows where data is kept or
 //! sent. The crate is pure: no clock, no randomness, no I/O, no float, no hash-map order.
@@ -23,6 +24,7 @@ pub mod accumulator;
 pub mod authority;
 pub mod bundle;
 pub mod checkpoint;
+pub mod lookup;
 pub mod tree;
 pub mod verdict;
 

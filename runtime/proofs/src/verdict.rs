@@ -22,7 +22,7 @@ mod axes;
 mod display;
 mod evidence;
 mod expectations;
-mod history;
+pub(crate) mod history;
 mod judgement;
 mod reason;
 mod statement;
@@ -126,7 +126,7 @@ pub fn verify_bytes(bytes: &[u8], expectations: &Expectations) -> Verdict {
 fn establish(bundle: &Bundle, expectations: &Expectations, verdict: &mut Verdict) -> Result<(), Reason> {
     let mut finality = checkpoint::establish(&bundle.finality, &expectations.genesis)?;
     history::establish(bundle, &expectations.genesis)?;
-    let (trusted, distrust) = history::connect(bundle, expectations.trusted.as_ref());
+    let (trusted, distrust) = history::connect(history::proven(bundle), expectations.trusted.as_ref());
     let (freshness, age) = checkpoint::freshness(&bundle.finality.checkpoint, expectations.freshness.as_ref());
     (finality.trusted, finality.freshness) = (trusted, freshness);
     verdict.finality = Some(finality);

@@ -65,12 +65,12 @@ impl DeviceFile {
             let (facet, _) = state_key::split_facet(key).ok_or(DeviceFileError::Malformed { facet: u8::MAX })?;
             let read = match facet {
                 f if f == DeviceFacet::Record as u8 => record.replace(decode(value, facet)?).is_none(),
-                f if f == DeviceFacet::Key as u8 => push(&mut keys, decode(value, facet)?),
-                f if f == DeviceFacet::Owner as u8 => push(&mut owners, decode(value, facet)?),
-                f if f == DeviceFacet::Status as u8 => push(&mut statuses, decode(value, facet)?),
-                f if f == DeviceFacet::Placement as u8 => push(&mut placements, decode(value, facet)?),
-                f if f == DeviceFacet::Recovery as u8 => push(&mut recoveries, decode(value, facet)?),
-                f if f == DeviceFacet::Offer as u8 => push(&mut offers, decode(value, facet)?),
+                f if f == DeviceFacet::Key as u8 => push_in_order(&mut keys, decode(value, facet)?),
+                f if f == DeviceFacet::Owner as u8 => push_in_order(&mut owners, decode(value, facet)?),
+                f if f == DeviceFacet::Status as u8 => push_in_order(&mut statuses, decode(value, facet)?),
+                f if f == DeviceFacet::Placement as u8 => push_in_order(&mut placements, decode(value, facet)?),
+                f if f == DeviceFacet::Recovery as u8 => push_in_order(&mut recoveries, decode(value, facet)?),
+                f if f == DeviceFacet::Offer as u8 => push_in_order(&mut offers, decode(value, facet)?),
                 facet => return Err(DeviceFileError::UnknownFacet { facet }),
             };
             if !read {
@@ -92,7 +92,7 @@ pub(crate) fn read_placements<'a>(
     let facet = DeviceFacet::Placement as u8;
     let mut placements = Vec::new();
     for (_, value) in entries {
-        if !push(&mut placements, decode(value, facet)?) {
+        if !push_in_order(&mut placements, decode(value, facet)?) {
             return Err(DeviceFileError::Malformed { facet });
         }
     }
@@ -110,7 +110,7 @@ fn decode<T: BorshSerialize + BorshDeserialize>(value: &[u8], facet: u8) -> Resu
 }
 
 /// Appends an interval, unless it ends before it begins or begins before the last one ended.
-fn push<T>(intervals: &mut Vec<Interval<T>>, interval: Interval<T>) -> bool {
+pub(crate) fn push_in_order<T>(intervals: &mut Vec<Interval<T>>, interval: Interval<T>) -> bool {
     let in_order = match intervals.last() {
         None => true,
         Some(last) => last.to.is_some_and(|end| end <= interval.from),

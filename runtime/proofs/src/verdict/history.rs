@@ -18,7 +18,12 @@ pub(super) fn establish(bundle: &Bundle, genesis: &ChainId) -> Result<(), Reason
             check_past_block(name, block, checkpoint, genesis)?;
         }
     }
-    match &bundle.anchor {
+    check_anchor(bundle.anchor.as_ref(), checkpoint)
+}
+
+/// Checks an anchor, if there is one.
+pub(crate) fn check_anchor(anchor: Option<&Anchor>, checkpoint: &Header) -> Result<(), Reason> {
+    match anchor {
         Some(Anchor { hash, history }) => check_history(PastBlockName::Anchor, hash, history, checkpoint),
         None => Ok(()),
     }
@@ -48,16 +53,24 @@ fn check_history(
         .map_err(|error| Reason::HistoryInvalid { block: name, error })
 }
 
-/// Whether the block that the auditor trusts is among those that the bundle proves.
-pub(super) fn connect(bundle: &Bundle, trusted: Option<&BlockRef>) -> (TrustedStanding, Option<Reason>) {
-    let Some(trusted) = trusted else {
-        return (TrustedStanding::NotAsked, None);
-    };
+/// Heights and hashes of the blocks that the bundle proves.
+pub(super) fn proven(bundle: &Bundle) -> impl Iterator<Item = (u64, BlockHash)> {
     let headers = [Some(&bundle.finality.genesis), Some(&bundle.finality.checkpoint)];
     let past = [&bundle.block, &bundle.not_before].map(|block| block.as_ref().map(|block| &block.header));
     let anchor = bundle.anchor.as_ref().map(|anchor| (anchor.history.index, anchor.hash));
-    let proven = headers.into_iter().chain(past).flatten().map(|header| (header.height.get(), header.hash()));
-    match proven.chain(anchor).find(|(height, _)| *height == trusted.height.get()) {
+    let headers = headers.into_iter().chain(past).flatten();
+    headers.map(|header| (header.height.get(), header.hash())).chain(anchor)
+}
+
+/// Whether the block that the auditor trusts is among those that a file proves.
+pub(crate) fn connect(
+    mut proven: impl Iterator<Item = (u64, BlockHash)>,
+    trusted: Option<&BlockRef>,
+) -> (TrustedStanding, Option<Reason>) {
+    let Some(trusted) = trusted else {
+        return (TrustedStanding::NotAsked, None);
+    };
+    match proven.find(|(height, _)| *height == trusted.height.get()) {
         Some((_, hash)) if hash == trusted.hash => (TrustedStanding::Connected, None),
         Some((_, found)) => (
             TrustedStanding::Conflict,
