@@ -52,6 +52,21 @@ impl NodeBackend {
         Arc::new(Self { chain, mempool, shared, network, accepted, genesis_text, key, blocks })
     }
 
+    /// A final height; the latest one, if none is named.
+    fn snapshot(&self, at: Option<Height>) -> Result<Arc<Snapshot>, ReadError> {
+        let tip = self.chain.tip();
+        match at {
+            None => Ok(tip),
+            Some(height) if height > tip.header.height => {
+                Err(ReadError::HeightUnknown { height, latest: tip.header.height })
+            }
+            Some(height) => self
+                .chain
+                .snapshot(height)
+                .ok_or_else(|| ReadError::HeightPruned { height, oldest: self.chain.oldest_snapshot() }),
+        }
+    }
+
     fn located(&self, position: Position) -> Result<Option<Located>, ReadError> {
         let Some((mut block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
         let index = usize::try_from(position.index).unwrap_or(usize::MAX);
@@ -90,10 +105,18 @@ impl NodeBackend {
         }
     }
 
-    fn assemble(&self, position: Position, anchor: Option<Height>) -> Result<Option<Bundle>, ReadError> {
-        let tip = self.chain.tip();
+    fn assemble(
+        &self,
+        position: Position,
+        anchor: Option<Height>,
+        at: Option<Height>,
+    ) -> Result<Option<Bundle>, ReadError> {
+        let tip = self.snapshot(at)?;
         let Some(certificate) = tip.certificate.clone() else { return Ok(None) };
         let checkpoint = tip.header.height;
+        if position.height > checkpoint {
+            return Ok(None);
+        }
         let (block, past) = if position.height == checkpoint {
             let Some((block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
             (block, None)
@@ -238,17 +261,7 @@ impl Backend for NodeBackend {
     }
 
     fn view(&self, at: Option<Height>) -> Result<Arc<View>, ReadError> {
-        let tip = self.chain.tip();
-        let snapshot = match at {
-            None => tip,
-            Some(height) if height > tip.header.height => {
-                return Err(ReadError::HeightUnknown { height, latest: tip.header.height });
-            }
-            Some(height) => self
-                .chain
-                .snapshot(height)
-                .ok_or_else(|| ReadError::HeightPruned { height, oldest: self.chain.oldest_snapshot() })?,
-        };
+        let snapshot = self.snapshot(at)?;
         Ok(Arc::new(View {
             header: snapshot.header.clone(),
             hash: snapshot.hash,
@@ -335,8 +348,13 @@ impl Backend for NodeBackend {
         self.chain.attestations_of(content, after, limit).map_err(storage)
     }
 
-    fn bundle(&self, attestation: Position, anchor: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(self.assemble(attestation, anchor)?.map(|bundle| bundle.encode()))
+    fn bundle(
+        &self,
+        attestation: Position,
+        anchor: Option<Height>,
+        at: Option<Height>,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.assemble(attestation, anchor, at)?.map(|bundle| bundle.encode()))
     }
 
     fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send {

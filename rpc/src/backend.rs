@@ -239,13 +239,20 @@ pub trait Backend: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Position>, ReadError>;
 
-    /// The encoded bundle of the attestation at a position, at the latest checkpoint; `None` if there is no attestation.
-    /// If an `anchor` is wanted, the final block at that height is shown to be in the checkpoint's history. *Disk.*
+    /// The encoded bundle of the attestation at a position, with the checkpoint of height `at`, or the latest one; `None`
+    /// if there is no attestation, or if block 0, which has no certificate, is the checkpoint. If an `anchor` is wanted, the
+    /// final block at that height is shown to be in the checkpoint's history. *Disk.*
     ///
     /// # Errors
-    /// [`ReadError::Storage`], [`ReadError::HeightUnknown`] if the anchor is above the checkpoint, or
-    /// [`ReadError::TooLarge`] for a device with too long a history.
-    fn bundle(&self, attestation: Position, anchor: Option<Height>) -> Result<Option<Vec<u8>>, ReadError>;
+    /// [`ReadError::Storage`], [`ReadError::HeightUnknown`] if the anchor is above the checkpoint, or the checkpoint not
+    /// final, [`ReadError::HeightPruned`] if the state of the checkpoint is no longer kept, or [`ReadError::TooLarge`] for
+    /// a device with too long a history.
+    fn bundle(
+        &self,
+        attestation: Position,
+        anchor: Option<Height>,
+        at: Option<Height>,
+    ) -> Result<Option<Vec<u8>>, ReadError>;
 
     /// Offers encoded transactions, and answers for each, in order, once it is accepted or refused.
     fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send;

@@ -55,7 +55,7 @@ macro_rules! for_each_call {
 
             tx_submit = "tx_submit"(transaction: Hex;) -> At<SubmittedView>;
             tx_submit_many = "tx_submitMany"(transactions: Vec<Hex>;) -> At<SubmissionsView>;
-            tx_get = "tx_get"(id: Text<TransactionId>;) -> At<TransactionStateView>;
+            tx_get = "tx_get"(id: Text<TransactionId>; at: Text<Height>) -> At<TransactionStateView>;
             tx_wait = "tx_wait"(id: Text<TransactionId>; timeout_ms as "timeoutMs": u32) -> At<ReceiptView>;
 
             organization_get = "organization_get"(organization: Text<OrganizationSelector>; at: Text<Height>)
@@ -80,25 +80,28 @@ macro_rules! for_each_call {
             stream_get = "stream_get"(stream: Text<StreamId>; at: Text<Height>) -> At<StreamView>;
             stream_list = "stream_list"(; device: Text<DeviceId>, after: Text<StreamId>, limit: u32, at: Text<Height>)
                 -> Page<StreamView>;
-            stream_get_range = "stream_getRange"(stream: Text<StreamId>; from: Text<u64>, limit: u32)
+            stream_get_range = "stream_getRange"(stream: Text<StreamId>; from: Text<u64>, limit: u32, at: Text<Height>)
                 -> Page<AttestationView>;
 
-            attestation_get = "attestation_get"(attestation: Text<AttestationSelector>;) -> At<AttestationView>;
+            attestation_get = "attestation_get"(attestation: Text<AttestationSelector>; at: Text<Height>)
+                -> At<AttestationView>;
             attestation_find_by_content = "attestation_findByContent"
-                (content: Text<ContentHash>; after: Text<Position>, limit: u32)
+                (content: Text<ContentHash>; after: Text<Position>, limit: u32, at: Text<Height>)
                 -> Page<AttestationView>;
 
-            audit_trace = "audit_trace"(attestation: Text<AttestationSelector>; depth: u32, format: TraceFormat)
+            audit_trace = "audit_trace"
+                (attestation: Text<AttestationSelector>; depth: u32, format: TraceFormat, at: Text<Height>)
                 -> At<TraceView>;
             audit_verdict = "audit_verdict"
                 (attestation: Text<AttestationSelector>;
-                 content: ContentEvidenceView, age_max_ms as "ageMaxMs": Text<u64>)
+                 content: ContentEvidenceView, age_max_ms as "ageMaxMs": Text<u64>, at: Text<Height>)
                 -> At<VerdictView>;
-            audit_bundle = "audit_bundle"(attestation: Text<AttestationSelector>; anchor: Text<Height>)
+            audit_bundle = "audit_bundle"(attestation: Text<AttestationSelector>; anchor: Text<Height>, at: Text<Height>)
                 -> At<BundleView>;
 
             proof_get_state = "proof_getState"(key: Hex; prefix: bool, at: Text<Height>) -> At<StateProofView>;
-            proof_get_transaction = "proof_getTransaction"(id: Text<TransactionId>;) -> At<TransactionProofView>;
+            proof_get_transaction = "proof_getTransaction"(id: Text<TransactionId>; at: Text<Height>)
+                -> At<TransactionProofView>;
 
             node_get_health = "node_getHealth"(;) -> At<HealthView>;
             node_get_peers = "node_getPeers"(;) -> Page<PeerView>;

@@ -74,6 +74,16 @@ impl<B: Backend> Service<B> {
     fn latest(&self) -> Height {
         self.backend.status().height
     }
+
+    /// The height as of which the log is to be read; `None` for all of it. The log is never pruned, so any final height
+    /// will do: what stands above it is passed over.
+    fn as_of(&self, at: Option<Text<Height>>) -> Result<Option<Height>, CallError> {
+        let latest = self.latest();
+        match at {
+            Some(Text(height)) if height > latest => Err(CallError::HeightUnknown { height, latest }),
+            at => Ok(at.map(|Text(height)| height)),
+        }
+    }
 }
 
 /// How many items a page may have.

@@ -12,6 +12,8 @@ mod envelope;
 mod zone;
 mod block;
 mod organization;
+mod lot;
+mod governance;
 mod device;
 mod grant;
 mod stream;
@@ -29,18 +31,26 @@ pub use block::{
     TransactionLineView, ValidatorView, ValidatorsView,
 };
 pub use call::{CallView, InceptionView};
-pub use device::{DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, StatusName};
+pub(crate) use device::DeviceFacts;
+pub use device::{
+    DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, PendingOfferView, PendingRecoveryView, RecoveryView, StatusName,
+};
 pub use envelope::{At, BlockRefView, HistoryCursor, IntervalView, Page, PositionView};
+pub use governance::{
+    CouncilMemberView, CouncilMembersView, CouncilView, MeasureView, OrganizationInceptionView, ParametersAnswer,
+    ParametersView, ScheduledUpgradeView, UpgradeAnswer, UpgradeView,
+};
 pub use grant::{ActionName, GrantCheckView, GrantFailureView, GrantView, GranteeView, WindowView};
+pub use lot::{EndorsementProofView, EndorsementView, LotBasisView, LotClaimView, LotView};
 pub use node::{HealthView, NodeStateName, PeerView, StatusView, VersionView};
-pub use organization::{KeySetView, OrganizationView, RoleName};
+pub use organization::{KeySetView, OrganizationEpochView, OrganizationKeysView, OrganizationView, RoleName};
 pub use proof::{StateProofView, TransactionProofView};
 pub(crate) use stream::AttestationPlace;
-pub use stream::{AttestationView, ClaimedTimeView, ContentFormName, ContentView, StreamView};
+pub use stream::{AttestationView, ClaimedTimeView, ContentFormName, ContentView, StreamView, SupersededView};
 pub use text::{AttestationSelector, Hex, OrganizationSelector, Text, TextForm};
 pub use trace::{TraceEdge, TraceFormat, TraceNode, TraceRelation, TraceView};
 pub use transaction::{
-    CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView, TransactionStateName,
+    AlgorithmName,     CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView, TransactionStateName,
     TransactionStateView, TransactionView,
 };
 pub use verdict::{

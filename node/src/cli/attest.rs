@@ -257,7 +257,7 @@ async fn places(
     };
     wait(connection, last.transaction.id(), args.submit.timeout()).await?;
     let count = u32::try_from(taken.len()).ok();
-    let page = connection.client.stream_get_range(Text(stream), Some(Text(first.sequence)), count).await?;
+    let page = connection.client.stream_get_range(Text(stream), Some(Text(first.sequence)), count, None).await?;
     Ok(page.items)
 }
 

@@ -155,7 +155,7 @@ async fn range(connection: &Connection, id: StreamId, from: u64, limit: Option<u
     let client = &connection.client;
     // What stands in a stream never changes, so there is no height to read it at.
     let page = collect::<_, u64>(ListArgs::up_to(limit), async |after, limit, _| {
-        client.stream_get_range(Text(id), Some(after.unwrap_or(Text(from))), limit).await
+        client.stream_get_range(Text(id), Some(after.unwrap_or(Text(from))), limit, None).await
     });
     let page = page.await?;
     let line = |view: &AttestationView| {

@@ -64,7 +64,7 @@ fn receipt_rows(rows: Rows, receipt: &ReceiptView) -> Rows {
 }
 
 async fn get(connection: &Connection, id: TransactionId) -> anyhow::Result<Report> {
-    let answer = connection.client.tx_get(Text(id)).await?;
+    let answer = connection.client.tx_get(Text(id), None).await?;
     let view = &answer.value.transaction;
     let call = serde_json::to_value(&view.call)?;
     let name = call.get("type").and_then(|name| name.as_str()).unwrap_or_default();

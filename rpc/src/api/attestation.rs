@@ -1,6 +1,6 @@
 //! Attestations: what devices said, found by place or by content.
 
-use cairn_types::{ContentHash, Position};
+use cairn_types::{ContentHash, Height, Position};
 use jsonrpsee::proc_macros::rpc;
 
 use crate::error::CallError;
@@ -13,11 +13,17 @@ pub trait AttestationApi {
     ///
     /// # Parameters
     /// - `attestation`: stream id, slash, sequence; or the id of its transaction.
+    /// - `at`: height as of which to read; the latest final height if left out.
     ///
     /// # Errors
-    /// - `AttestationUnknown` (-32043): nothing final there, or no attestation.
+    /// - `AttestationUnknown` (-32043): nothing final there at `at`, or no attestation.
+    /// - `HeightUnknown` (-32040).
     #[method(name = "get", blocking)]
-    fn attestation(&self, attestation: Text<AttestationSelector>) -> Result<At<AttestationView>, CallError>;
+    fn attestation(
+        &self,
+        attestation: Text<AttestationSelector>,
+        at: Option<Text<Height>>,
+    ) -> Result<At<AttestationView>, CallError>;
 
     /// Who attested this content, in the order of the ledger.
     ///
@@ -25,11 +31,16 @@ pub trait AttestationApi {
     /// - `content`: the content's hash; for plain content what `b3sum` prints.
     /// - `after`: begin after this position; the `next` of the page before.
     /// - `limit`: most items, 1 to 1,000; 100 if left out.
+    /// - `at`: height as of which to read; the latest final height if left out.
+    ///
+    /// # Errors
+    /// - `HeightUnknown` (-32040).
     #[method(name = "findByContent", blocking)]
     fn find_by_content(
         &self,
         content: Text<ContentHash>,
         after: Option<Text<Position>>,
         limit: Option<u32>,
+        at: Option<Text<Height>>,
     ) -> Result<Page<AttestationView>, CallError>;
 }

@@ -26,9 +26,15 @@ pub trait ProofApi {
     ///
     /// # Parameters
     /// - `id`: the transaction's id.
+    /// - `at`: height as of which to read; the latest final height if left out.
     ///
     /// # Errors
-    /// - `TransactionUnknown` (-32042): not final here.
+    /// - `TransactionUnknown` (-32042): not final here at `at`.
+    /// - `HeightUnknown` (-32040).
     #[method(name = "getTransaction", blocking)]
-    fn transaction(&self, id: Text<TransactionId>) -> Result<At<TransactionProofView>, CallError>;
+    fn transaction(
+        &self,
+        id: Text<TransactionId>,
+        at: Option<Text<Height>>,
+    ) -> Result<At<TransactionProofView>, CallError>;
 }

@@ -47,14 +47,17 @@ pub trait StreamApi {
     /// - `stream`: the stream's id.
     /// - `from`: the first sequence; 0 if left out. The `next` of a page is the `from` of the page after.
     /// - `limit`: most items, 1 to 1,000; 100 if left out.
+    /// - `at`: height as of which to read; the latest final height if left out.
     ///
     /// # Errors
-    /// - `StreamUnknown` (-33150): not opened.
+    /// - `StreamUnknown` (-33150): not opened at or before `at`.
+    /// - `HeightUnknown` (-32040).
     #[method(name = "getRange", blocking)]
     fn range(
         &self,
         stream: Text<StreamId>,
         from: Option<Text<u64>>,
         limit: Option<u32>,
+        at: Option<Text<Height>>,
     ) -> Result<Page<AttestationView>, CallError>;
 }

@@ -1,6 +1,6 @@
 //! Transactions: offered, waited for, found again.
 
-use cairn_types::TransactionId;
+use cairn_types::{Height, TransactionId};
 use jsonrpsee::proc_macros::rpc;
 
 use crate::error::CallError;
@@ -33,11 +33,17 @@ pub trait TxApi {
     ///
     /// # Parameters
     /// - `id`: the transaction's id.
+    /// - `at`: height as of which to read, when only what was final then is known; now if left out.
     ///
     /// # Errors
-    /// - `TransactionUnknown` (-32042): neither pending nor final here.
+    /// - `TransactionUnknown` (-32042): neither pending nor final here, or, with `at`, not final then.
+    /// - `HeightUnknown` (-32040).
     #[method(name = "get", blocking)]
-    fn transaction(&self, id: Text<TransactionId>) -> Result<At<TransactionStateView>, CallError>;
+    fn transaction(
+        &self,
+        id: Text<TransactionId>,
+        at: Option<Text<Height>>,
+    ) -> Result<At<TransactionStateView>, CallError>;
 
     /// Waits until a transaction is final, and answers with its position and what it made.
     ///

@@ -1,8 +1,10 @@
 //! `attestation`: what devices said, found by place or by content.
 
-use cairn_types::{ContentHash, Position};
+use cairn_types::{ContentHash, Height, Position};
 use jsonrpsee::core::async_trait;
 
+use super::locate::is_final_at;
+use super::state::Records;
 use super::{Service, cut, page_limit};
 use crate::api::AttestationApiServer;
 use crate::backend::Backend;
@@ -11,9 +13,16 @@ use crate::views::{At, AttestationSelector, AttestationView, Page, Text, TextFor
 
 #[async_trait]
 impl<B: Backend> AttestationApiServer for Service<B> {
-    fn attestation(&self, attestation: Text<AttestationSelector>) -> Result<At<AttestationView>, CallError> {
-        let found = self.find(&attestation)?;
-        Ok(At::new(self.latest(), found.view()))
+    fn attestation(
+        &self,
+        attestation: Text<AttestationSelector>,
+        at: Option<Text<Height>>,
+    ) -> Result<At<AttestationView>, CallError> {
+        let at = self.as_of(at)?;
+        let found = self.find(&attestation, at)?;
+        // Read after the attestation was found, so that the state knows it.
+        let view = self.view(None)?;
+        Ok(At::new(at.unwrap_or(view.header.height), found.view(Records(&view.state), at)?))
     }
 
     fn find_by_content(
@@ -21,15 +30,20 @@ impl<B: Backend> AttestationApiServer for Service<B> {
         content: Text<ContentHash>,
         after: Option<Text<Position>>,
         limit: Option<u32>,
+        at: Option<Text<Height>>,
     ) -> Result<Page<AttestationView>, CallError> {
         let limit = page_limit(limit)?;
+        let at = self.as_of(at)?;
         let after = after.map(|position| position.0);
-        let positions = self.backend.attestations_of(&content.0, after, limit + 1)?;
+        let mut positions = self.backend.attestations_of(&content.0, after, limit + 1)?;
+        positions.retain(|position| is_final_at(*position, at));
+        let view = self.view(None)?;
+        let records = Records(&view.state);
         let (positions, next) = cut(positions, limit, TextForm::to_text);
         let items = positions
             .into_iter()
-            .map(|position| Ok(self.attestation_at(position)?.view()))
+            .map(|position| self.attestation_at(position)?.view(records, at))
             .collect::<Result<Vec<_>, CallError>>()?;
-        Ok(Page { height: Text(self.latest()), items, next })
+        Ok(Page { height: Text(at.unwrap_or(view.header.height)), items, next })
     }
 }

@@ -9,7 +9,7 @@ use cairn_types::{AttestationRef, DeviceId, Height, Interval, OrganizationId, Po
 use jsonrpsee::core::async_trait;
 
 use super::locate::Attestation;
-use super::state::read;
+use super::state::{Records, read};
 use super::{Service, trace_document};
 use crate::api::AuditApiServer;
 use crate::backend::{Backend, View};
@@ -23,6 +23,8 @@ use crate::views::{
 /// A graph that grows from an attestation.
 struct Trace<'a> {
     view: &'a View,
+    /// As of which height it is drawn.
+    at: Option<Height>,
     attestations: Vec<TraceNode>,
     devices: BTreeSet<DeviceId>,
     owners: BTreeSet<OrganizationId>,
@@ -46,7 +48,8 @@ impl Trace<'_> {
             self.owners.insert(owner);
         }
         self.devices.insert(device);
-        self.attestations.push(TraceNode::Attestation(Box::new(attestation.view())));
+        let view = attestation.view(Records(&self.view.state), self.at)?;
+        self.attestations.push(TraceNode::Attestation(Box::new(view)));
         Ok(())
     }
 
@@ -68,9 +71,10 @@ impl<B: Backend> Service<B> {
         &self,
         selector: &Text<AttestationSelector>,
         anchor: Option<Height>,
+        at: Option<Height>,
     ) -> Result<(Attestation, Vec<u8>), CallError> {
-        let attestation = self.find(selector)?;
-        let bundle = self.backend.bundle(attestation.located.position, anchor)?;
+        let attestation = self.find(selector, at)?;
+        let bundle = self.backend.bundle(attestation.located.position, anchor, at)?;
         let bundle = bundle.ok_or_else(|| CallError::AttestationUnknown { attestation: selector.0.to_text() })?;
         Ok((attestation, bundle))
     }
@@ -83,17 +87,20 @@ impl<B: Backend> AuditApiServer for Service<B> {
         attestation: Text<AttestationSelector>,
         depth: Option<u32>,
         format: Option<TraceFormat>,
+        at: Option<Text<Height>>,
     ) -> Result<At<TraceView>, CallError> {
         let depth = depth.unwrap_or(TRACE_DEPTH_DEFAULT);
         if depth > TRACE_DEPTH_MAX {
             return Err(CallError::parameter("depth", format_args!("{depth}, but at most {TRACE_DEPTH_MAX}")));
         }
-        let first = self.find(&attestation)?;
+        let at = self.as_of(at)?;
+        let first = self.find(&attestation, at)?;
         // Read after the attestation was found, so that the state knows it.
         let view = self.view(None)?;
         let root = first.place();
         let mut trace = Trace {
             view: &view,
+            at,
             attestations: Vec::new(),
             devices: BTreeSet::new(),
             owners: BTreeSet::new(),
@@ -125,7 +132,7 @@ impl<B: Backend> AuditApiServer for Service<B> {
         let edges: Vec<TraceEdge> = edges.into_iter().collect();
         let document = format.map(|format| trace_document::write(format, &nodes, &edges));
         let answer = TraceView { root: Text(root), nodes, edges, truncated, document };
-        Ok(At::new(view.header.height, answer))
+        Ok(At::new(at.unwrap_or(view.header.height), answer))
     }
 
     fn verdict(
@@ -133,8 +140,9 @@ impl<B: Backend> AuditApiServer for Service<B> {
         attestation: Text<AttestationSelector>,
         content: Option<ContentEvidenceView>,
         age_max_ms: Option<Text<u64>>,
+        at: Option<Text<Height>>,
     ) -> Result<At<VerdictView>, CallError> {
-        let (_, bundle) = self.bundle_of(&attestation, None)?;
+        let (_, bundle) = self.bundle_of(&attestation, None, self.as_of(at)?)?;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let expectations = Expectations {
@@ -152,14 +160,16 @@ impl<B: Backend> AuditApiServer for Service<B> {
         &self,
         attestation: Text<AttestationSelector>,
         anchor: Option<Text<Height>>,
+        at: Option<Text<Height>>,
     ) -> Result<At<BundleView>, CallError> {
-        let (attestation, bundle) = self.bundle_of(&attestation, anchor.map(|Text(height)| height))?;
+        let at = self.as_of(at)?;
+        let (attestation, bundle) = self.bundle_of(&attestation, anchor.map(|Text(height)| height), at)?;
         let answer = BundleView {
             attestation: Text(attestation.place()),
             id: Text(attestation.transaction.id()),
             bytes: u32::try_from(bundle.len()).unwrap_or(u32::MAX),
             bundle: Text(bundle),
         };
-        Ok(At::new(self.latest(), answer))
+        Ok(At::new(at.unwrap_or_else(|| self.latest()), answer))
     }
 }

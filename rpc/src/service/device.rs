@@ -1,6 +1,6 @@
 //! `device`: who a device is, who owns it, and since when.
 
-use cairn_types::record::DeviceKey;
+use cairn_types::record::{DeviceKey, Recovery};
 use cairn_types::state_key::{self, DeviceFacet, FACET_KEY_BYTES};
 use cairn_types::{DeviceId, DeviceStatus, Height, Interval, OrganizationId, Zone};
 use jsonrpsee::core::async_trait;
@@ -13,7 +13,7 @@ use crate::error::CallError;
 use crate::limits::FILTER_EXAMINED_MAX;
 use crate::views::{
     At, DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, HistoryCursor, IntervalView, Page, Text, TextForm,
-    ZoneView,
+    RecoveryView, ZoneView,
 };
 
 /// A key above all that is kept about a device and below the next device.
@@ -45,6 +45,10 @@ fn fact(facet: u8, value: &[u8]) -> Result<Option<DeviceFactView>, CallError> {
             line(value, |status: &DeviceStatus| DeviceFact::Status((*status).into()))
         }
         f if f == DeviceFacet::Placement as u8 => line(value, |zone: &Zone| DeviceFact::Zone(zone.clone().into())),
+        f if f == DeviceFacet::Recovery as u8 => {
+            line(value, |recovery: &Recovery| DeviceFact::Recovery(RecoveryView::from(recovery)))
+        }
+        f if f == DeviceFacet::Offer as u8 => line(value, |to: &OrganizationId| DeviceFact::Offer(Text(*to))),
         _ => Ok(None),
     }
 }

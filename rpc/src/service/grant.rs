@@ -1,10 +1,10 @@
 //! `grant`: who may do what, where, and by whose leave.
 
-use cairn_proofs::authority::{self, AuthorityFailure};
+use cairn_proofs::authority::{self, AuthorityFailure, Surroundings};
 use cairn_types::record::GrantTerms;
 use cairn_types::{
-    Action, DeviceId, DeviceStatus, GrantId, Height, Interval, Position, Principal, Rejection, Scope, Target, Zone,
-    ZonePath, state_key,
+    Action, DeviceId, DeviceStatus, GrantId, Height, Interval, OrganizationId, Position, Principal, Rejection, Scope,
+    Target, Zone, ZonePath, state_key,
 };
 use jsonrpsee::core::async_trait;
 
@@ -27,6 +27,8 @@ const fn rule(failure: &AuthorityFailure) -> &'static str {
         AuthorityFailure::NotHeld { .. } => "GrantNotHeld",
         AuthorityFailure::NotYetGiven { .. } => "GrantNotYetGiven",
         AuthorityFailure::Revoked { .. } => "GrantRevoked",
+        AuthorityFailure::EarlierOwner { .. } => "GrantOfEarlierOwner",
+        AuthorityFailure::Expelled { .. } => "GrantorExpelled",
         AuthorityFailure::Exceeded { .. } => "GrantExceeded",
         AuthorityFailure::NotOwner { .. } => "GrantRootNotOwner",
     }
@@ -55,6 +57,17 @@ struct Question<'a> {
     action: Action,
     target: Target,
     position: Position,
+}
+
+/// Both are asked about the position in question, the first after this state, where its latest facts hold.
+impl Surroundings for Question<'_> {
+    fn zone_of(&self, device: &DeviceId) -> Option<Zone> {
+        self.records.device_zone(device).ok()
+    }
+
+    fn is_member(&self, organization: &OrganizationId) -> bool {
+        self.records.organization_record(organization).is_ok_and(|record| record.is_member_at(self.position))
+    }
 }
 
 impl Question<'_> {
@@ -86,9 +99,8 @@ impl Question<'_> {
     fn by(&self, grant: &GrantId) -> Result<Vec<authority::Link>, AuthorityFailure> {
         // A record that does not decode was logged where it was read, and is not there for this question.
         let lookup = |id: &GrantId| self.records.grant(id).ok().flatten();
-        let zone_of = |id: &DeviceId| self.records.device_zone(id).ok();
         let path = authority::path(grant, lookup)?;
-        authority::check(&path, &self.principal, zone_of, &self.target, self.action, self.position)?;
+        authority::check(&path, &self.principal, self, &self.target, self.action, self.position)?;
         Ok(path)
     }
 
@@ -107,6 +119,13 @@ impl Question<'_> {
                 answer.failures.push(failure(None, rejection.name(), &rejection));
                 return Ok(answer);
             }
+        }
+        if let Principal::Organization(organization) = self.principal
+            && !self.is_member(&organization)
+        {
+            let rejection = Rejection::OrganizationExpelled { organization };
+            answer.failures.push(failure(None, rejection.name(), &rejection));
+            return Ok(answer);
         }
         if only.is_none() && self.principal == Principal::Organization(self.target.owner) {
             answer.held = true;
@@ -148,12 +167,14 @@ fn target(records: Records<'_>, scope: Scope) -> Result<Target, CallError> {
     let of_device = |device: DeviceId| -> Result<Target, CallError> {
         records.device_exists(&device)?;
         let (owner, zone) = (records.device_owner(&device)?, records.device_zone(&device)?);
-        Ok(Target { owner, zone: Some(zone), device: Some(device), stream: None })
+        let (owner, owned_since) = (owner.value, owner.from);
+        Ok(Target { owner, owned_since, zone: Some(zone), device: Some(device), stream: None })
     };
     match scope {
         Scope::Zone(zone) => {
-            let owner = records.organization(&zone.organization)?.id.0;
-            Ok(Target { owner, zone: Some(zone), device: None, stream: None })
+            records.organization_record(&zone.organization)?;
+            let (owner, owned_since) = (zone.organization, Position::default());
+            Ok(Target { owner, owned_since, zone: Some(zone), device: None, stream: None })
         }
         Scope::Device(device) => of_device(device),
         Scope::Stream(stream) => {
@@ -228,7 +249,7 @@ impl<B: Backend> GrantApiServer for Service<B> {
                 Some(records.device_zone(&device)?)
             }
             Principal::Organization(organization) => {
-                records.organization(&organization)?;
+                records.organization_record(&organization)?;
                 None
             }
         };

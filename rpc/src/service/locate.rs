@@ -1,9 +1,11 @@
 //! Finding final transactions and attestations.
 
 use cairn_types::call::Attest;
-use cairn_types::{AttestationRef, Call, DeviceId, Position, Principal, SignedTransaction};
+use cairn_types::record::Superseded;
+use cairn_types::{AttestationRef, Call, DeviceId, Height, Position, Principal, SignedTransaction};
 
 use super::Service;
+use super::state::Records;
 use crate::backend::{Backend, Located, TransactionState};
 use crate::error::CallError;
 use crate::views::{AttestationPlace, AttestationSelector, AttestationView, Text, TextForm};
@@ -14,6 +16,11 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<SignedTransaction, CallError> {
         tracing::error!(%error, "a stored transaction does not decode");
         CallError::Internal { reason: "a transaction that it stored does not decode" }
     })
+}
+
+/// Whether somebody who reads as of `at` sees what stands at `position`.
+pub(super) fn is_final_at(position: Position, at: Option<Height>) -> bool {
+    at.is_none_or(|at| position.height <= at)
 }
 
 /// A final attestation.
@@ -39,7 +46,15 @@ impl Attestation {
         AttestationRef { stream: self.attest.stream, sequence: self.attest.sequence }
     }
 
-    pub(super) fn view(&self) -> AttestationView {
+    /// As it is seen in a state that is not older than `at`, by somebody who knows nothing above `at`. That it is superseded
+    /// is said once and for ever, so any later state tells what was known before.
+    pub(super) fn view(&self, records: Records<'_>, at: Option<Height>) -> Result<AttestationView, CallError> {
+        let superseded = records.superseded(&self.place())?;
+        let superseded = superseded.filter(|one| at.is_none_or(|at| one.at.height <= at));
+        Ok(self.view_with(superseded))
+    }
+
+    fn view_with(&self, superseded: Option<Superseded>) -> AttestationView {
         let place = AttestationPlace {
             id: self.transaction.id(),
             device: self.device,
@@ -47,22 +62,29 @@ impl Attestation {
             position: self.located.position.into(),
             block: self.located.block,
             time_ms: self.located.time_ms,
+            superseded,
         };
         AttestationView::new(&self.attest, place)
     }
 }
 
 impl<B: Backend> Service<B> {
-    /// The attestation that a caller names.
-    pub(super) fn find(&self, selector: &Text<AttestationSelector>) -> Result<Attestation, CallError> {
-        let unknown = || CallError::AttestationUnknown { attestation: selector.0.to_text() };
-        match &selector.0 {
-            AttestationSelector::Place(place) => self.attestation_in(place)?.ok_or_else(unknown),
+    /// The attestation that a caller names, if it was final at `at`.
+    pub(super) fn find(
+        &self,
+        selector: &Text<AttestationSelector>,
+        at: Option<Height>,
+    ) -> Result<Attestation, CallError> {
+        let found = match &selector.0 {
+            AttestationSelector::Place(place) => self.attestation_in(place)?,
             AttestationSelector::Transaction(id) => match self.backend.transaction(id)? {
-                TransactionState::Final(located) => Attestation::new(located)?.ok_or_else(unknown),
-                TransactionState::Pending(_) | TransactionState::Unknown => Err(unknown()),
+                TransactionState::Final(located) => Attestation::new(located)?,
+                TransactionState::Pending(_) | TransactionState::Unknown => None,
             },
-        }
+        };
+        found
+            .filter(|found| is_final_at(found.located.position, at))
+            .ok_or_else(|| CallError::AttestationUnknown { attestation: selector.0.to_text() })
     }
 
     /// The attestation of a place; `None` if there is none.

@@ -7,6 +7,7 @@ use cairn_types::{Height, TransactionId, encode};
 use jsonrpsee::core::async_trait;
 
 use super::Service;
+use super::locate::is_final_at;
 use crate::api::ProofApiServer;
 use crate::backend::{Backend, TransactionState};
 use crate::error::CallError;
@@ -50,9 +51,15 @@ impl<B: Backend> ProofApiServer for Service<B> {
         Ok(At::new(view.header.height, answer))
     }
 
-    fn transaction(&self, id: Text<TransactionId>) -> Result<At<TransactionProofView>, CallError> {
-        let TransactionState::Final(located) = self.backend.transaction(&id.0)? else {
-            return Err(CallError::TransactionUnknown { id: id.0 });
+    fn transaction(
+        &self,
+        id: Text<TransactionId>,
+        at: Option<Text<Height>>,
+    ) -> Result<At<TransactionProofView>, CallError> {
+        let at = self.as_of(at)?;
+        let located = match self.backend.transaction(&id.0)? {
+            TransactionState::Final(located) if is_final_at(located.position, at) => located,
+            _ => return Err(CallError::TransactionUnknown { id: id.0 }),
         };
         let missing = CallError::Internal { reason: "its log lacks a block that its index names" };
         let (block, certificate) = self.backend.block(located.position.height)?.ok_or(missing)?;
@@ -71,6 +78,6 @@ impl<B: Backend> ProofApiServer for Service<B> {
             encoded_header: Text(encode(&block.header)),
             encoded_certificate: certificate.as_ref().map(|certificate| Text(encode(certificate))),
         };
-        Ok(At::new(self.latest(), answer))
+        Ok(At::new(at.unwrap_or_else(|| self.latest()), answer))
     }
 }

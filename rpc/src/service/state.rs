@@ -4,12 +4,17 @@
 
 use borsh::BorshDeserialize;
 use cairn_proofs::tree::StateTree;
-use cairn_types::record::{DeviceKey, DeviceRecord, GrantTerms, OrganizationKeys, OrganizationRecord, StreamRecord};
+use cairn_types::record::{
+    DeviceRecord, GrantTerms, LotRecord, OrganizationKeys, OrganizationRecord, StreamRecord, Superseded, Usage,
+};
 use cairn_types::state_key::{self, DeviceFacet, OrganizationFacet};
-use cairn_types::{DeviceId, DeviceStatus, GrantId, Interval, Name, OrganizationId, Rejection, StreamId, Zone};
+use cairn_types::{
+    AttestationRef, DeviceId, DeviceStatus, GrantId, Interval, LotId, Name, OrganizationId, Parameters, Principal,
+    Rejection, StreamId, Zone,
+};
 
 use crate::error::CallError;
-use crate::views::{DeviceKeyView, DeviceView, IntervalView, OrganizationView, StatusName};
+use crate::views::{DeviceFacts, DeviceView, EndorsementView, OrganizationView};
 
 /// A state, seen as records.
 #[derive(Clone, Copy)]
@@ -33,22 +38,54 @@ impl Records<'_> {
         self.0.get(key).map(read).transpose()
     }
 
-    fn latest<T: BorshDeserialize>(&self, prefix: &[u8]) -> Result<Option<Interval<T>>, CallError> {
-        self.0.last_under(prefix).map(|(_, value)| read(value)).transpose()
+    pub(super) fn latest<T: BorshDeserialize>(&self, prefix: &[u8]) -> Result<Option<Interval<T>>, CallError> {
+        Ok(self.last(prefix)?.map(|(_, interval)| interval))
+    }
+
+    /// The last interval under a prefix, and its ordinal.
+    pub(super) fn last<T: BorshDeserialize>(&self, prefix: &[u8]) -> Result<Option<(u32, Interval<T>)>, CallError> {
+        let Some((key, value)) = self.0.last_under(prefix) else { return Ok(None) };
+        let ordinal = state_key::split_ordinal(key).ok_or_else(|| incomplete("an ordinal in a key"))?;
+        Ok(Some((ordinal, read(value)?)))
     }
 
     pub(super) fn organization_id(&self, name: &Name) -> Result<Option<OrganizationId>, CallError> {
         self.get(&state_key::organization_name(name))
     }
 
+    pub(super) fn organization_record(&self, id: &OrganizationId) -> Result<OrganizationRecord, CallError> {
+        let key = state_key::ordinal(state_key::organization_facet(id, OrganizationFacet::Record), 0);
+        self.get(&key)?.ok_or_else(|| Rejection::OrganizationUnknown { organization: *id }.into())
+    }
+
     pub(super) fn organization(&self, id: &OrganizationId) -> Result<OrganizationView, CallError> {
-        let record_key = state_key::ordinal(state_key::organization_facet(id, OrganizationFacet::Record), 0);
-        let record: OrganizationRecord =
-            self.get(&record_key)?.ok_or(Rejection::OrganizationUnknown { organization: *id })?;
-        let keys: Interval<OrganizationKeys> = self
-            .latest(&state_key::organization_facet(id, OrganizationFacet::Keys))?
+        let record = self.organization_record(id)?;
+        let (epoch, keys): (u32, Interval<OrganizationKeys>) = self
+            .last(&state_key::organization_facet(id, OrganizationFacet::Keys))?
             .ok_or_else(|| incomplete("an organization's keys"))?;
-        Ok(OrganizationView::new(*id, record, &keys))
+        let council = self.council()?.value.binary_search(id).is_ok();
+        Ok(OrganizationView::new(*id, record, epoch, &keys, council))
+    }
+
+    /// The organizations that govern, ascending.
+    pub(super) fn council(&self) -> Result<Interval<Vec<OrganizationId>>, CallError> {
+        self.latest(&state_key::council())?.ok_or_else(|| incomplete("the council"))
+    }
+
+    pub(super) fn parameters(&self) -> Result<Interval<Parameters>, CallError> {
+        self.latest(&state_key::parameters())?.ok_or_else(|| incomplete("the parameters"))
+    }
+
+    pub(super) fn usage(&self, principal: &Principal) -> Result<Option<Usage>, CallError> {
+        self.get(&state_key::usage(principal))
+    }
+
+    pub(super) fn lot(&self, id: &LotId) -> Result<Interval<LotRecord>, CallError> {
+        self.get(&state_key::lot(id))?.ok_or_else(|| Rejection::LotUnknown { lot: *id }.into())
+    }
+
+    pub(super) fn superseded(&self, place: &AttestationRef) -> Result<Option<Superseded>, CallError> {
+        self.get(&state_key::superseded(&place.stream, place.sequence))
     }
 
     pub(super) fn device_exists(&self, id: &DeviceId) -> Result<(), CallError> {
@@ -56,23 +93,34 @@ impl Records<'_> {
         self.0.get(&key).map(drop).ok_or_else(|| Rejection::DeviceUnknown { device: *id }.into())
     }
 
-    pub(super) fn device(&self, id: &DeviceId) -> Result<DeviceView, CallError> {
-        let record_key = state_key::ordinal(state_key::device_facet(id, DeviceFacet::Record), 0);
-        let record: DeviceRecord = self.get(&record_key)?.ok_or(Rejection::DeviceUnknown { device: *id })?;
-        let key: Interval<DeviceKey> = self.device_fact(id, DeviceFacet::Key)?;
-        let status = self.device_status(id)?;
-        Ok(DeviceView::new(
-            *id,
-            record,
-            IntervalView::around(&key, DeviceKeyView::from(&key.value)),
-            self.device_owner(id)?,
-            IntervalView::around(&status, StatusName::from(status.value)),
-            self.device_zone(id)?.into(),
-        ))
+    pub(super) fn device_record(&self, id: &DeviceId) -> Result<DeviceRecord, CallError> {
+        let key = state_key::ordinal(state_key::device_facet(id, DeviceFacet::Record), 0);
+        self.get(&key)?.ok_or_else(|| Rejection::DeviceUnknown { device: *id }.into())
     }
 
-    pub(super) fn device_owner(&self, id: &DeviceId) -> Result<OrganizationId, CallError> {
-        Ok(self.device_fact(id, DeviceFacet::Owner)?.value)
+    pub(super) fn device(&self, id: &DeviceId) -> Result<DeviceView, CallError> {
+        let record = self.device_record(id)?;
+        let endorsement = match record.endorsement.clone() {
+            Some(endorsement) => {
+                let lot = self.lot(&endorsement.lot)?;
+                Some(EndorsementView::new(endorsement, &lot))
+            }
+            None => None,
+        };
+        let facts = DeviceFacts {
+            endorsement,
+            key: self.device_fact(id, DeviceFacet::Key)?,
+            owner: self.device_owner(id)?,
+            status: self.device_status(id)?,
+            zone: self.device_fact(id, DeviceFacet::Placement)?,
+            recovery: self.latest(&state_key::device_facet(id, DeviceFacet::Recovery))?,
+            offer: self.latest(&state_key::device_facet(id, DeviceFacet::Offer))?,
+        };
+        Ok(DeviceView::new(*id, record, facts))
+    }
+
+    pub(super) fn device_owner(&self, id: &DeviceId) -> Result<Interval<OrganizationId>, CallError> {
+        self.device_fact(id, DeviceFacet::Owner)
     }
 
     pub(super) fn device_status(&self, id: &DeviceId) -> Result<Interval<DeviceStatus>, CallError> {

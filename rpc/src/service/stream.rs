@@ -1,9 +1,10 @@
 //! `stream`: a device's gap-free sequences of attestations.
 
 use cairn_types::record::StreamRecord;
-use cairn_types::{AttestationRef, DeviceId, Height, StreamId, state_key};
+use cairn_types::{AttestationRef, DeviceId, Height, Rejection, StreamId, state_key};
 use jsonrpsee::core::async_trait;
 
+use super::locate::is_final_at;
 use super::state::{Records, read, tail};
 use super::{Service, cut, page_limit};
 use crate::api::StreamApiServer;
@@ -60,21 +61,32 @@ impl<B: Backend> StreamApiServer for Service<B> {
         stream: Text<StreamId>,
         from: Option<Text<u64>>,
         limit: Option<u32>,
+        at: Option<Text<Height>>,
     ) -> Result<Page<AttestationView>, CallError> {
         let limit = page_limit(limit)?;
+        let at = self.as_of(at)?;
         let view = self.view(None)?;
-        let StreamRecord { count, .. } = Records(&view.state).stream(&stream.0)?;
+        let records = Records(&view.state);
+        let StreamRecord { count, opened, .. } = records.stream(&stream.0)?;
+        if !is_final_at(opened, at) {
+            return Err(Rejection::StreamUnknown { stream: stream.0 }.into());
+        }
         let from = from.map_or(0, |sequence| sequence.0).min(count);
         let end = from.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX)).min(count);
-        let items = (from..end)
-            .map(|sequence| {
-                let place = AttestationRef { stream: stream.0, sequence };
-                let attestation = self.attestation_in(&place)?;
-                let missing = CallError::Internal { reason: "its index lacks an attestation that its state counts" };
-                Ok(attestation.ok_or(missing)?.view())
-            })
-            .collect::<Result<Vec<_>, CallError>>()?;
-        let next = (end < count).then(|| end.to_text());
-        Ok(Page { height: Text(view.header.height), items, next })
+        let mut items = Vec::new();
+        let mut next = (end < count).then_some(end);
+        for sequence in from..end {
+            let place = AttestationRef { stream: stream.0, sequence };
+            let missing = CallError::Internal { reason: "its index lacks an attestation that its state counts" };
+            let attestation = self.attestation_in(&place)?.ok_or(missing)?;
+            // A stream's positions ascend: nothing after this one was final then.
+            if !is_final_at(attestation.located.position, at) {
+                next = None;
+                break;
+            }
+            items.push(attestation.view(records, at)?);
+        }
+        let next = next.map(|next| next.to_text());
+        Ok(Page { height: Text(at.unwrap_or(view.header.height)), items, next })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cairn_types::TransactionId;
+use cairn_types::{Height, TransactionId};
 use jsonrpsee::core::async_trait;
 
 use super::Service;
-use super::locate::decode;
+use super::locate::{decode, is_final_at};
 use crate::api::TxApiServer;
 use crate::backend::{Backend, TransactionState, WaitOutcome};
 use crate::error::CallError;
@@ -47,9 +47,19 @@ impl<B: Backend> TxApiServer for Service<B> {
         Ok(At::new(self.latest(), SubmissionsView { results }))
     }
 
-    fn transaction(&self, id: Text<TransactionId>) -> Result<At<TransactionStateView>, CallError> {
+    fn transaction(
+        &self,
+        id: Text<TransactionId>,
+        at: Option<Text<Height>>,
+    ) -> Result<At<TransactionStateView>, CallError> {
+        let at = self.as_of(at)?;
         let view = match self.backend.transaction(&id.0)? {
             TransactionState::Unknown => return Err(CallError::TransactionUnknown { id: id.0 }),
+            // What waits, or became final later, was not known then.
+            TransactionState::Pending(_) if at.is_some() => return Err(CallError::TransactionUnknown { id: id.0 }),
+            TransactionState::Final(located) if !is_final_at(located.position, at) => {
+                return Err(CallError::TransactionUnknown { id: id.0 });
+            }
             TransactionState::Pending(bytes) => TransactionStateView {
                 state: TransactionStateName::Pending,
                 receipt: None,
@@ -64,7 +74,7 @@ impl<B: Backend> TxApiServer for Service<B> {
                 }
             }
         };
-        Ok(At::new(self.latest(), view))
+        Ok(At::new(at.unwrap_or_else(|| self.latest()), view))
     }
 
     async fn wait(&self, id: Text<TransactionId>, timeout_ms: Option<u32>) -> Result<At<ReceiptView>, CallError> {

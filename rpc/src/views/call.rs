@@ -1,7 +1,7 @@
-//! What a transaction asks of the ledger.
+//! What a transaction asks of the ledger. One variant a call, in the order of their tags.
 
 use cairn_types::{
-    AttestationRef, Call, DeviceId, GrantId, Inception, KeyCommitment, Name, OrganizationId, PublicKey, StreamId,
+    AttestationRef, DeviceId, GrantId, Inception, KeyCommitment, LotId, Name, OrganizationId, PublicKey, StreamId,
     TransactionId,
 };
 use schemars::JsonSchema;
@@ -9,10 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::device::StatusName;
 use super::envelope::PositionView;
+use super::governance::MeasureView;
 use super::grant::{ActionName, GranteeView, WindowView};
+use super::lot::{EndorsementProofView, LotBasisView};
+use super::organization::KeySetView;
 use super::stream::{ClaimedTimeView, ContentView};
-use super::text::Text;
+use super::text::{Hex, Text};
 use super::zone::{ScopeView, ZoneView};
+
+mod convert;
 
 /// How a device begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +40,36 @@ impl From<Inception> for InceptionView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum CallView {
+    /// Carry out a measure of the council.
+    Govern {
+        /// What it decides.
+        measure: MeasureView,
+    },
+    /// Begin an organization's next key epoch.
+    RotateOrganizationKeys {
+        /// The organization.
+        organization: Text<OrganizationId>,
+        /// Its keys from now on.
+        keys: KeySetView,
+        /// Commitment to the keys after those.
+        next: Option<Text<KeyCommitment>>,
+        /// Whether its recovery set signs, and not the new keys.
+        by_recovery: bool,
+    },
+    /// Vouch for devices.
+    EndorseLot {
+        /// By what the lot's devices are known.
+        basis: LotBasisView,
+        /// What they are, as their maker calls it.
+        label: String,
+    },
+    /// End trust in a lot.
+    DistrustLot {
+        /// The lot.
+        lot: Text<LotId>,
+        /// From when on registrations that appeal to it are in doubt.
+        suspect_since: Option<PositionView>,
+    },
     /// Enter a device.
     RegisterDevice {
         /// The device's id: the hash of its inception.
@@ -45,6 +80,8 @@ pub enum CallView {
         owner: Text<OrganizationId>,
         /// Where it stands.
         zone: ZoneView,
+        /// Who vouches that it was made as claimed; absent if nobody does.
+        endorsement: Option<EndorsementProofView>,
         /// The signer's grant of `register`; absent if the signer is the owner.
         authority: Option<Text<GrantId>>,
     },
@@ -56,6 +93,36 @@ pub enum CallView {
         key: Text<PublicKey>,
         /// Commitment to the key after that.
         next: Text<KeyCommitment>,
+    },
+    /// Announce a new key for a device whose key is lost or stolen.
+    RecoverDeviceKey {
+        /// The device.
+        device: Text<DeviceId>,
+        /// Its new key.
+        key: Text<PublicKey>,
+        /// Commitment to the key after that.
+        next: Text<KeyCommitment>,
+        /// From when on the word of the present key is in doubt.
+        suspect_since: Option<PositionView>,
+    },
+    /// Call an announced recovery off.
+    CancelRecovery {
+        /// The device.
+        device: Text<DeviceId>,
+    },
+    /// Offer a device to another organization, or withdraw the offer.
+    OfferDevice {
+        /// The device.
+        device: Text<DeviceId>,
+        /// Who may accept it; absent if the offer is withdrawn.
+        to: Option<Text<OrganizationId>>,
+    },
+    /// Become a device's owner.
+    AcceptDevice {
+        /// The device.
+        device: Text<DeviceId>,
+        /// Where it stands from now on, in the new owner's namespace.
+        zone: ZoneView,
     },
     /// Move a device.
     PlaceDevice {
@@ -107,6 +174,11 @@ pub enum CallView {
         /// The device's grant of `attest`.
         authority: Text<GrantId>,
     },
+    /// End a stream.
+    CloseStream {
+        /// The stream.
+        stream: Text<StreamId>,
+    },
     /// State that the device produced content.
     Attest {
         /// The stream.
@@ -124,54 +196,20 @@ pub enum CallView {
         /// The device's grant of `attest`.
         authority: Text<GrantId>,
     },
-}
-
-impl From<Call> for CallView {
-    fn from(call: Call) -> Self {
-        match call {
-            Call::RegisterDevice(call) => Self::RegisterDevice {
-                device: Text(call.inception.id()),
-                inception: call.inception.into(),
-                owner: Text(call.owner),
-                zone: call.zone.into(),
-                authority: call.authority.map(Text),
-            },
-            Call::RotateDeviceKey(call) => {
-                Self::RotateDeviceKey { device: Text(call.device), key: Text(call.key), next: Text(call.next) }
-            }
-            Call::PlaceDevice(call) => Self::PlaceDevice {
-                device: Text(call.device),
-                zone: call.zone.into(),
-                authority: call.authority.map(Text),
-            },
-            Call::SetDeviceStatus(call) => Self::SetDeviceStatus {
-                device: Text(call.device),
-                status: call.status.into(),
-                suspect_since: call.suspect_since.map(Into::into),
-            },
-            Call::Grant(call) => Self::Grant {
-                grantee: call.grantee.into(),
-                actions: call.actions.iter().map(ActionName::from).collect(),
-                scope: call.scope.into(),
-                window: call.window.into(),
-                depth: call.depth,
-                parent: call.parent.map(Text),
-            },
-            Call::RevokeGrant(call) => {
-                Self::RevokeGrant { grant: Text(call.grant), suspect_since: call.suspect_since.map(Into::into) }
-            }
-            Call::OpenStream(call) => {
-                Self::OpenStream { name: Text(call.name), cadence_s: call.cadence_s, authority: Text(call.authority) }
-            }
-            Call::Attest(call) => Self::Attest {
-                stream: Text(call.stream),
-                sequence: Text(call.sequence),
-                previous: Text(call.previous),
-                content: call.content.into(),
-                claimed: call.claimed.map(Into::into),
-                derived_from: call.derived_from.into_iter().map(Text).collect(),
-                authority: Text(call.authority),
-            },
-        }
-    }
+    /// Say that an attestation is not to be used any more.
+    Supersede {
+        /// The attestation.
+        target: Text<AttestationRef>,
+        /// What to use instead.
+        replacement: Option<Text<AttestationRef>>,
+    },
+    /// Show that a device said two things at one place.
+    ReportFork {
+        /// The place, as the first of the two names it; absent if that is no attestation.
+        attestation: Option<Text<AttestationRef>>,
+        /// An encoded, signed attestation.
+        first: Hex,
+        /// Another one of the same place.
+        second: Hex,
+    },
 }

@@ -1,11 +1,12 @@
 //! Devices as they stand, and their history.
 
-use cairn_types::record::{DeviceKey, DeviceRecord};
-use cairn_types::{DeviceId, DeviceStatus, KeyCommitment, OrganizationId, PublicKey};
+use cairn_types::record::{DeviceKey, DeviceRecord, Recovery};
+use cairn_types::{DeviceId, DeviceStatus, Height, Interval, KeyCommitment, OrganizationId, PublicKey, Zone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{IntervalView, PositionView};
+use super::lot::EndorsementView;
 use super::text::Text;
 use super::zone::{PrincipalView, ZoneView};
 
@@ -49,6 +50,42 @@ impl From<&DeviceKey> for DeviceKeyView {
     }
 }
 
+/// A new key that was announced for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryView {
+    /// The new key.
+    pub key: Text<PublicKey>,
+    /// Commitment to the key after it.
+    pub next: Text<KeyCommitment>,
+    /// The first height at which the new key speaks, if nobody calls it off.
+    pub effective: Text<Height>,
+}
+
+impl From<&Recovery> for RecoveryView {
+    fn from(recovery: &Recovery) -> Self {
+        Self { key: Text(recovery.key), next: Text(recovery.next), effective: Text(recovery.effective) }
+    }
+}
+
+/// A recovery that is pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PendingRecoveryView {
+    /// What is to come.
+    #[serde(flatten)]
+    pub recovery: RecoveryView,
+    /// Where it was announced.
+    pub announced: PositionView,
+}
+
+/// An offer that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PendingOfferView {
+    /// Who may accept it.
+    pub to: Text<OrganizationId>,
+    /// Since when.
+    pub since: PositionView,
+}
+
 /// A device as it stands. What is open has no end: its `to` is absent; the key of a device in a final status may be closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -63,10 +100,14 @@ pub struct DeviceView {
     pub registered_by: PrincipalView,
     /// The manufacturer that vouched for it; absent if it is unendorsed.
     pub endorsed_by: Option<Text<OrganizationId>>,
+    /// How it was vouched for, and whether that word still stands; absent if it is unendorsed.
+    pub endorsement: Option<EndorsementView>,
     /// Its latest key.
     pub key: IntervalView<DeviceKeyView>,
     /// Its latest owner.
     pub owner: Text<OrganizationId>,
+    /// Since when that is its owner.
+    pub owner_since: PositionView,
     /// Its latest status.
     pub status: StatusName,
     /// Since when it has that status.
@@ -75,30 +116,53 @@ pub struct DeviceView {
     pub suspect_since: Option<PositionView>,
     /// Where it stands.
     pub zone: ZoneView,
+    /// Since when it stands there.
+    pub zone_since: PositionView,
+    /// The recovery that is pending.
+    pub recovery: Option<PendingRecoveryView>,
+    /// The offer that stands.
+    pub offer: Option<PendingOfferView>,
+}
+
+/// The latest facts about a device, of which its view is made.
+pub(crate) struct DeviceFacts {
+    pub(crate) endorsement: Option<EndorsementView>,
+    pub(crate) key: Interval<DeviceKey>,
+    pub(crate) owner: Interval<OrganizationId>,
+    pub(crate) status: Interval<DeviceStatus>,
+    pub(crate) zone: Interval<Zone>,
+    pub(crate) recovery: Option<Interval<Recovery>>,
+    pub(crate) offer: Option<Interval<OrganizationId>>,
 }
 
 impl DeviceView {
-    /// The parts of a device that its record holds, beside its latest facts.
-    pub(crate) fn new(
-        id: DeviceId,
-        record: DeviceRecord,
-        key: IntervalView<DeviceKeyView>,
-        owner: OrganizationId,
-        status: IntervalView<StatusName>,
-        zone: ZoneView,
-    ) -> Self {
+    /// The device of this record, of which these are the latest facts.
+    pub(crate) fn new(id: DeviceId, record: DeviceRecord, facts: DeviceFacts) -> Self {
+        let recovery = facts.recovery.filter(Interval::is_open).map(|interval| PendingRecoveryView {
+            recovery: RecoveryView::from(&interval.value),
+            announced: interval.from.into(),
+        });
+        let offer = facts
+            .offer
+            .filter(Interval::is_open)
+            .map(|interval| PendingOfferView { to: Text(interval.value), since: interval.from.into() });
         Self {
             id: Text(id),
             model: record.inception.model,
             registered: record.registered.into(),
             registered_by: record.registered_by.into(),
-            endorsed_by: record.endorsed_by.map(Text),
-            key,
-            owner: Text(owner),
-            status: status.value,
-            status_since: status.from,
-            suspect_since: status.suspect_since,
-            zone,
+            endorsed_by: record.endorsement.map(|endorsement| Text(endorsement.manufacturer)),
+            endorsement: facts.endorsement,
+            key: IntervalView::around(&facts.key, DeviceKeyView::from(&facts.key.value)),
+            owner: Text(facts.owner.value),
+            owner_since: facts.owner.from.into(),
+            status: facts.status.value.into(),
+            status_since: facts.status.from.into(),
+            suspect_since: facts.status.suspect_since.map(Into::into),
+            zone: facts.zone.value.into(),
+            zone_since: facts.zone.from.into(),
+            recovery,
+            offer,
         }
     }
 }
@@ -115,7 +179,12 @@ pub enum DeviceFact {
     Status(StatusName),
     /// It stood in a zone.
     Zone(ZoneView),
+    /// A recovery was pending.
+    Recovery(RecoveryView),
+    /// It was offered to an organization.
+    Offer(Text<OrganizationId>),
 }
 
-/// One line of a device's history: what was so, and when. It has one of the members `key`, `owner`, `status`, `zone`.
+/// One line of a device's history: what was so, and when. It has one of the members `key`, `owner`, `status`, `zone`,
+/// `recovery`, `offer`.
 pub type DeviceFactView = IntervalView<DeviceFact>;

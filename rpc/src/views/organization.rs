@@ -5,7 +5,7 @@ use cairn_types::{Interval, KeyCommitment, KeySet, Name, OrganizationId, PublicK
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::envelope::PositionView;
+use super::envelope::{IntervalView, PositionView};
 use super::text::Text;
 
 /// What an organization does in this network.
@@ -68,11 +68,25 @@ pub struct OrganizationView {
     pub next: Option<Text<KeyCommitment>>,
     /// Keys that can recover it.
     pub recovery: Option<KeySetView>,
+    /// How many key epochs it has had, this one included.
+    pub key_epochs: u32,
+    /// Where it was admitted.
+    pub admitted: PositionView,
+    /// Where it was expelled; absent while it takes part.
+    pub expelled: Option<PositionView>,
+    /// Whether it is in the council now.
+    pub council: bool,
 }
 
 impl OrganizationView {
-    /// The organization of these records.
-    pub fn new(id: OrganizationId, record: OrganizationRecord, keys: &Interval<OrganizationKeys>) -> Self {
+    /// The organization of these records, whose latest key epoch has the ordinal `epoch`.
+    pub fn new(
+        id: OrganizationId,
+        record: OrganizationRecord,
+        epoch: u32,
+        keys: &Interval<OrganizationKeys>,
+        council: bool,
+    ) -> Self {
         Self {
             id: Text(id),
             name: Text(record.name),
@@ -82,6 +96,28 @@ impl OrganizationView {
             keys_since: keys.from.into(),
             next: keys.value.next.map(Text),
             recovery: record.recovery.as_ref().map(KeySetView::from),
+            key_epochs: epoch.saturating_add(1),
+            admitted: record.admitted.into(),
+            expelled: record.expelled.map(Into::into),
+            council,
         }
     }
 }
+
+/// An organization's keys, and the commitment to those after them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrganizationKeysView {
+    /// The keys.
+    pub keys: KeySetView,
+    /// Commitment to the next keys; without one, they never rotate.
+    pub next: Option<Text<KeyCommitment>>,
+}
+
+impl From<&OrganizationKeys> for OrganizationKeysView {
+    fn from(keys: &OrganizationKeys) -> Self {
+        Self { keys: KeySetView::from(&keys.keys), next: keys.next.map(Text) }
+    }
+}
+
+/// One key epoch of an organization: its keys, and when they spoke for it.
+pub type OrganizationEpochView = IntervalView<OrganizationKeysView>;

@@ -1,7 +1,7 @@
 //! Streams and attestations.
 
 use cairn_types::call::Attest;
-use cairn_types::record::StreamRecord;
+use cairn_types::record::{StreamRecord, Superseded};
 use cairn_types::{
     AttestationRef, BlockHash, ClaimedTime, Content, ContentForm, ContentHash, DeviceId, GrantId, Name, StreamId,
     TransactionId,
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{BlockRefView, PositionView};
 use super::text::Text;
+use super::zone::PrincipalView;
 
 /// A stream as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +38,8 @@ pub struct StreamView {
     pub closed: Option<PositionView>,
     /// The first sequence at which its device said two things.
     pub forked_at: Option<Text<u64>>,
+    /// The first sequence that was said under the owner of its last attestation.
+    pub owned_from: Text<u64>,
 }
 
 impl StreamView {
@@ -53,6 +56,7 @@ impl StreamView {
             head_position: record.head_position.into(),
             closed: record.closed.map(Into::into),
             forked_at: record.forked_at.map(Text),
+            owned_from: Text(record.owned_from),
         }
     }
 }
@@ -136,6 +140,29 @@ pub struct AttestationView {
     pub block: Text<BlockHash>,
     /// That block's time, in milliseconds since 1970-01-01T00:00:00Z.
     pub time_ms: Text<u64>,
+    /// That it is not to be used any more; absent if nobody has said so.
+    pub superseded: Option<SupersededView>,
+}
+
+/// That an attestation is not to be used any more. It stands as it was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SupersededView {
+    /// Where that was said.
+    pub at: PositionView,
+    /// By whom.
+    pub by: PrincipalView,
+    /// What to use instead.
+    pub replacement: Option<Text<AttestationRef>>,
+}
+
+impl From<Superseded> for SupersededView {
+    fn from(superseded: Superseded) -> Self {
+        Self {
+            at: superseded.at.into(),
+            by: superseded.by.into(),
+            replacement: superseded.replacement.map(Text),
+        }
+    }
 }
 
 /// Where an attestation stands, for [`AttestationView::new`].
@@ -146,6 +173,7 @@ pub(crate) struct AttestationPlace {
     pub(crate) position: PositionView,
     pub(crate) block: BlockHash,
     pub(crate) time_ms: u64,
+    pub(crate) superseded: Option<Superseded>,
 }
 
 impl AttestationView {
@@ -164,6 +192,7 @@ impl AttestationView {
             position: place.position,
             block: Text(place.block),
             time_ms: Text(place.time_ms),
+            superseded: place.superseded.map(Into::into),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use cairn_types::{
-    AttestationRef, BlockHash, ChainId, ContentHash, DeviceId, GrantId, Hash, Height, KeyCommitment, Name,
+    AttestationRef, BlockHash, ChainId, ContentHash, DeviceId, GrantId, Hash, Height, KeyCommitment, LotId, Name,
     OrganizationId, PublicKey, StreamId, TransactionId, ZonePath,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -128,6 +128,7 @@ hash_text! {
     OrganizationId, "OrganizationId", "an organization's id, 64 lowercase hexadecimal digits";
     DeviceId, "DeviceId", "a device's id, 64 lowercase hexadecimal digits";
     GrantId, "GrantId", "a grant's id, 64 lowercase hexadecimal digits";
+    LotId, "LotId", "a lot's id, 64 lowercase hexadecimal digits";
     StreamId, "StreamId", "a stream's id, 64 lowercase hexadecimal digits";
     KeyCommitment, "KeyCommitment", "a commitment to a key or key set not yet shown, 64 lowercase hexadecimal digits";
     ContentHash, "ContentHash", "the hash of content, 64 lowercase hexadecimal digits; for plain content what b3sum prints";
@@ -175,8 +176,8 @@ fn shorten(text: &str) -> String {
 
 impl TextForm for PublicKey {
     const NAME: &'static str = "PublicKey";
-    const PATTERN: &'static str = "^ed25519:[0-9a-f]{64}$";
-    const MEANING: &'static str = "a public key: ed25519: and 64 lowercase hexadecimal digits";
+    const PATTERN: &'static str = "^(ed25519:[0-9a-f]{64}|p256:[0-9a-f]{66})$";
+    const MEANING: &'static str = "a public key: ed25519: and 64, or p256: and 66 lowercase hexadecimal digits";
 
     fn to_text(&self) -> String {
         self.to_string()

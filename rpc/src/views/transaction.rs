@@ -1,14 +1,17 @@
 //! Transactions: submitted, pending, final.
 
+use cairn_types::call::Govern;
+use cairn_types::governance::Measure;
 use cairn_types::{
-    AttestationRef, BlockHash, Call, ChainId, DeviceId, GrantId, Height, Principal, SignatureBytes, SignedTransaction,
-    StreamId, TransactionId,
+    AttestationRef, BlockHash, Call, ChainId, DeviceId, GrantId, Height, LotId, OrganizationId, Principal,
+    SignatureBytes, SignedTransaction, StreamId, TransactionId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::CallView;
 use super::envelope::{BlockRefView, PositionView};
+use super::lot::signature_bytes;
 use super::text::{Hex, Text};
 use super::zone::PrincipalView;
 use crate::backend::Located;
@@ -69,6 +72,10 @@ pub enum CreatedView {
     Stream(Text<StreamId>),
     /// An attestation.
     Attestation(Text<AttestationRef>),
+    /// An organization.
+    Organization(Text<OrganizationId>),
+    /// A lot.
+    Lot(Text<LotId>),
 }
 
 impl CreatedView {
@@ -76,6 +83,10 @@ impl CreatedView {
     pub fn of(transaction: &SignedTransaction) -> Option<Self> {
         let body = transaction.body();
         match (&body.call, &body.signer) {
+            (Call::Govern(Govern { measure: Measure::Admit(admit) }), _) => {
+                Some(Self::Organization(Text(admit.inception.id())))
+            }
+            (Call::EndorseLot(_), _) => Some(Self::Lot(Text(LotId::of(&transaction.id())))),
             (Call::RegisterDevice(call), _) => Some(Self::Device(Text(call.inception.id()))),
             (Call::Grant(_), _) => Some(Self::Grant(Text(GrantId::of(&transaction.id())))),
             (Call::OpenStream(call), Principal::Device(device)) => {
@@ -121,6 +132,16 @@ impl ReceiptView {
     }
 }
 
+/// By what rule a signature is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AlgorithmName {
+    /// Ed25519 by ZIP 215.
+    Ed25519,
+    /// ECDSA P-256 with SHA-256.
+    P256,
+}
+
 /// One key's signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignatureView {
@@ -128,6 +149,8 @@ pub struct SignatureView {
     pub signer: PrincipalView,
     /// Which key of an organization's set, from 0; 0 for a device.
     pub key: u8,
+    /// By what rule it is checked: the key's.
+    pub algorithm: AlgorithmName,
     /// The signature.
     pub signature: Hex,
 }
@@ -158,8 +181,11 @@ impl From<&SignedTransaction> for TransactionView {
     fn from(transaction: &SignedTransaction) -> Self {
         let body = transaction.body();
         let signature = |one: &cairn_types::Signature| {
-            let SignatureBytes::Ed25519(bytes) = &one.bytes;
-            SignatureView { signer: one.signer.into(), key: one.key, signature: Text(bytes.to_vec()) }
+            let algorithm = match one.bytes {
+                SignatureBytes::Ed25519(_) => AlgorithmName::Ed25519,
+                SignatureBytes::P256(_) => AlgorithmName::P256,
+            };
+            SignatureView { signer: one.signer.into(), key: one.key, algorithm, signature: signature_bytes(&one.bytes) }
         };
         Self {
             id: Text(transaction.id()),

@@ -179,9 +179,14 @@ impl Backend for Node {
         Ok(positions.filter(|position| after.is_none_or(|after| *position > after)).take(limit).collect())
     }
 
-    fn bundle(&self, attestation: Position, anchor: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
+    fn bundle(
+        &self,
+        attestation: Position,
+        anchor: Option<Height>,
+        at: Option<Height>,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
         let ledger = &self.world.ledger;
-        let view = ledger.latest();
+        let view = self.view(at)?;
         let latest = view.header.height;
         if let Some(height) = anchor.filter(|height| *height > latest) {
             return Err(ReadError::HeightUnknown { height, latest });

@@ -48,6 +48,24 @@ pub(crate) fn signed_by(body: Body, signers: &[(Principal, u8)]) -> SignedTransa
     SignedTransaction::new(Transaction { body, signatures })
 }
 
+/// The validators' keys, in their order.
+fn secrets() -> Vec<SigningKey> {
+    let mut secrets: Vec<SigningKey> = (201..=204).map(secret).collect();
+    secrets.sort_by_key(|secret| secret.verifying_key().to_bytes());
+    secrets
+}
+
+/// Four validators of `organization`.
+pub(crate) fn validators(organization: OrganizationId) -> ValidatorSet {
+    let validator = |secret: &SigningKey| Validator {
+        key: secret.verifying_key().to_bytes(),
+        peer: SigningKey::from_bytes(Hash::plain(&secret.to_bytes()).as_bytes()).verifying_key().to_bytes(),
+        power: Power::new(1),
+        organization,
+    };
+    ValidatorSet::new(secrets().iter().map(validator).collect()).expect("a valid set")
+}
+
 pub(crate) struct Ledger {
     pub(crate) chain: ChainId,
     pub(crate) blocks: Vec<(Block, Option<Certificate>)>,
@@ -57,23 +75,14 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Four validators of `organization`, and block 0 with this state.
-    pub(crate) fn new(organization: OrganizationId, state: StateTree) -> Self {
-        let mut secrets: Vec<SigningKey> = (201..=204).map(secret).collect();
-        secrets.sort_by_key(|secret| secret.verifying_key().to_bytes());
-        let validator = |secret: &SigningKey| Validator {
-            key: secret.verifying_key().to_bytes(),
-            peer: SigningKey::from_bytes(Hash::plain(&secret.to_bytes()).as_bytes()).verifying_key().to_bytes(),
-            power: Power::new(1),
-            organization,
-        };
-        let validators = ValidatorSet::new(secrets.iter().map(validator).collect()).expect("a valid set");
+    /// These validators, and block 0 with this state.
+    pub(crate) fn new(validators: ValidatorSet, state: StateTree) -> Self {
         let mut ledger = Self {
             chain: ChainId::NONE,
             blocks: Vec::new(),
             views: Vec::new(),
             validators: Arc::new(validators),
-            secrets,
+            secrets: secrets(),
         };
         let header = ledger.header(&state, &[]);
         ledger.chain = header.chain_id();

@@ -60,10 +60,10 @@ async fn tx() {
     let three = vec![Text(fresh.bytes().to_vec()), Text(vec![1, 2, 3]), Text(duplicate)];
     snapshot!("tx_submitMany", client.tx_submit_many(three).await.unwrap());
     snapshot!("tx_submitMany_too_many", refusal(client.tx_submit_many(vec![Text(vec![]); 4_097]).await));
-    snapshot!("tx_get_pending", client.tx_get(Text(fresh.id())).await.unwrap());
-    snapshot!("tx_get_final", client.tx_get(Text(world.opened.id())).await.unwrap());
+    snapshot!("tx_get_pending", client.tx_get(Text(fresh.id()), None).await.unwrap());
+    snapshot!("tx_get_final", client.tx_get(Text(world.opened.id()), None).await.unwrap());
     let unknown = Text(TransactionId::from_hash(nobody()));
-    snapshot!("tx_get_unknown", refusal(client.tx_get(unknown).await));
+    snapshot!("tx_get_unknown", refusal(client.tx_get(unknown, None).await));
     snapshot!("tx_wait", client.tx_wait(Text(world.attestations[2].id()), None).await.unwrap());
     snapshot!("tx_wait_not_final", refusal(client.tx_wait(Text(fresh.id()), Some(20)).await));
     snapshot!("tx_wait_too_long", refusal(client.tx_wait(unknown, Some(60_001)).await));
@@ -77,7 +77,7 @@ async fn calls() {
     for block in 1..=3 {
         let block = served.client.chain_get_block(height(block)).await.unwrap();
         for line in block.value.transactions {
-            calls.push(served.client.tx_get(line.id).await.unwrap().value.transaction.call);
+            calls.push(served.client.tx_get(line.id, None).await.unwrap().value.transaction.call);
         }
     }
     snapshot!("calls", calls);
@@ -203,30 +203,30 @@ async fn stream() {
     assert_eq!(client.stream_list(None, None, None, None).await.unwrap().items.len(), 1);
     let nobodys = client.stream_list(Some(Text(DeviceId::from_hash(nobody()))), None, None, None).await;
     snapshot!("stream_list_unknown", refusal(nobodys));
-    let page = client.stream_get_range(Text(world.stream), Some(Text(1)), Some(1)).await.unwrap();
+    let page = client.stream_get_range(Text(world.stream), Some(Text(1)), Some(1), None).await.unwrap();
     snapshot!("stream_getRange", page);
     let next = page.next.map(|next| next.parse().unwrap());
-    let rest = client.stream_get_range(Text(world.stream), next, None).await.unwrap();
+    let rest = client.stream_get_range(Text(world.stream), next, None, None).await.unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));
-    snapshot!("stream_getRange_unknown", refusal(client.stream_get_range(unknown, None, None).await));
+    snapshot!("stream_getRange_unknown", refusal(client.stream_get_range(unknown, None, None, None).await));
 }
 
 #[tokio::test]
 async fn attestation() {
     let served = Served::new().await;
     let (client, world) = (&served.client, served.world());
-    let by_place = client.attestation_get(world.place(2).into()).await.unwrap();
-    let by_id = client.attestation_get(world.attestations[2].id().into()).await.unwrap();
+    let by_place = client.attestation_get(world.place(2).into(), None).await.unwrap();
+    let by_id = client.attestation_get(world.attestations[2].id().into(), None).await.unwrap();
     assert_eq!(by_place, by_id);
     snapshot!("attestation_get", by_place);
-    snapshot!("attestation_get_unknown", refusal(client.attestation_get(world.place(3).into()).await));
+    snapshot!("attestation_get_unknown", refusal(client.attestation_get(world.place(3).into(), None).await));
     let other = Text(AttestationSelector::Transaction(world.opened.id()));
-    snapshot!("attestation_get_other_call", refusal(client.attestation_get(other).await));
+    snapshot!("attestation_get_other_call", refusal(client.attestation_get(other, None).await));
     let monday = Text(ContentHash::plain(MONDAY));
-    snapshot!("attestation_findByContent", client.attestation_find_by_content(monday, None, None).await.unwrap());
-    let nothing = client.attestation_find_by_content(Text(ContentHash::plain(b"?")), None, None).await.unwrap();
+    snapshot!("attestation_findByContent", client.attestation_find_by_content(monday, None, None, None).await.unwrap());
+    let nothing = client.attestation_find_by_content(Text(ContentHash::plain(b"?")), None, None, None).await.unwrap();
     assert_eq!((nothing.items.len(), nothing.next), (0, None));
-    let limit = client.attestation_find_by_content(monday, None, Some(5_000)).await;
+    let limit = client.attestation_find_by_content(monday, None, Some(5_000), None).await;
     snapshot!("attestation_findByContent_limit", refusal(limit));
 }
 
@@ -235,23 +235,23 @@ async fn audit() {
     let served = Served::new().await;
     let (client, world) = (&served.client, served.world());
     let week = || world.place(2).into();
-    snapshot!("audit_trace", client.audit_trace(week(), None, Some(TraceFormat::Prov)).await.unwrap());
-    let shallow = client.audit_trace(week(), Some(0), Some(TraceFormat::Dot)).await.unwrap();
+    snapshot!("audit_trace", client.audit_trace(week(), None, Some(TraceFormat::Prov), None).await.unwrap());
+    let shallow = client.audit_trace(week(), Some(0), Some(TraceFormat::Dot), None).await.unwrap();
     snapshot!("audit_trace_cut", shallow);
-    snapshot!("audit_trace_too_deep", refusal(client.audit_trace(week(), Some(65), None).await));
+    snapshot!("audit_trace_too_deep", refusal(client.audit_trace(week(), Some(65), None, None).await));
     let content = ContentEvidenceView {
         form: ContentFormName::Plain,
         hash: Text(ContentHash::plain(MONDAY)),
         bytes: Text(u64::try_from(MONDAY.len()).unwrap()),
     };
-    let verdict = client.audit_verdict(world.place(0).into(), Some(content), None).await.unwrap();
+    let verdict = client.audit_verdict(world.place(0).into(), Some(content), None, None).await.unwrap();
     assert_eq!(verdict.value.outcome, "VALID", "{:?}", verdict.value.reasons);
     snapshot!("audit_verdict", verdict);
     let forged = ContentEvidenceView { hash: Text(ContentHash::plain(b"changed")), ..content };
-    let verdict = client.audit_verdict(world.place(0).into(), Some(forged), None).await.unwrap().value;
+    let verdict = client.audit_verdict(world.place(0).into(), Some(forged), None, None).await.unwrap().value;
     snapshot!("audit_verdict_forged", (verdict.outcome, verdict.reasons, verdict.integrity));
-    snapshot!("audit_verdict_unknown", refusal(client.audit_verdict(world.place(7).into(), None, None).await));
-    snapshot!("audit_bundle_unknown", refusal(client.audit_bundle(world.place(7).into(), None).await));
+    snapshot!("audit_verdict_unknown", refusal(client.audit_verdict(world.place(7).into(), None, None, None).await));
+    snapshot!("audit_bundle_unknown", refusal(client.audit_bundle(world.place(7).into(), None, None).await));
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn proof_refusals() {
     let key = Text(state_key::device(&world.meter));
     snapshot!("proof_getState_pruned", refusal(client.proof_get_state(key, Some(true), LONG_AGO).await));
     let unknown = Text(TransactionId::from_hash(nobody()));
-    snapshot!("proof_getTransaction_unknown", refusal(client.proof_get_transaction(unknown).await));
+    snapshot!("proof_getTransaction_unknown", refusal(client.proof_get_transaction(unknown, None).await));
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_list_and_an_absence_verify_against_the_certified_header() {
 async fn a_transaction_is_proven_to_be_in_its_certified_block() {
     let served = Served::new().await;
     let week = &served.world().attestations[2];
-    let answer = served.client.proof_get_transaction(Text(week.id())).await.unwrap().value;
+    let answer = served.client.proof_get_transaction(Text(week.id()), None).await.unwrap().value;
     let header = certified(&served, &answer.encoded_header, &answer.encoded_certificate);
     let inclusion: InclusionProof = decode(&answer.inclusion.0, 4096).expect("a proof");
     assert_eq!(answer.encoded.0, week.bytes());
@@ -62,7 +62,7 @@ async fn a_bundle_is_judged_offline() {
     let served = Served::new().await;
     let world = served.world();
     let first = Text::from(world.attestations[0].id());
-    let answer = served.client.audit_bundle(first, None).await.unwrap().value;
+    let answer = served.client.audit_bundle(first, None, None).await.unwrap().value;
     assert_eq!(usize::try_from(answer.bytes).unwrap(), answer.bundle.0.len());
     assert_eq!(answer.attestation.0, world.place(0));
     let expectations = Expectations::of(world.ledger.chain).with_content(MONDAY);
@@ -77,9 +77,9 @@ async fn a_bundle_is_judged_offline() {
     let mut refs = views.iter().map(|view| BlockRef { height: view.header.height, hash: view.hash });
     let hidden = refs.rfind(|block| judged(&answer.bundle.0, *block) == Outcome::Incomplete);
     let anchor = hidden.expect("a bundle shows few blocks");
-    let anchored = served.client.audit_bundle(first, Some(Text(anchor.height))).await.unwrap().value;
+    let anchored = served.client.audit_bundle(first, Some(Text(anchor.height)), None).await.unwrap().value;
     assert_eq!(judged(&anchored.bundle.0, anchor), Outcome::Valid);
     let beyond = Height::new(world.ledger.tip().height.get() + 1);
-    let refused = served.client.audit_bundle(first, Some(Text(beyond))).await.unwrap_err();
+    let refused = served.client.audit_bundle(first, Some(Text(beyond)), None).await.unwrap_err();
     assert_eq!(refused.name(), Some("HeightUnknown"));
 }

@@ -15,11 +15,11 @@ use cairn_types::record::{DeviceKey, DeviceRecord, GrantTerms, OrganizationKeys,
 use cairn_types::state_key::{self, DeviceFacet, OrganizationFacet};
 use cairn_types::{
     Action, AttestationRef, Body, Call, ClaimedTime, Content, ContentForm, ContentHash, DeviceId, DeviceStatus,
-    GrantId, Grantee, Height, Inception, Interval, KeySet, OrganizationId, OrganizationInception, Position, Principal,
-    Role, Scope, SignedTransaction, StreamId, Window, Zone, encode,
+    GrantId, Grantee, Height, Inception, Interval, KeySet, OrganizationId, OrganizationInception, Parameters, Position,
+    Principal, Role, Scope, SignedTransaction, StreamId, Window, Zone, encode,
 };
 
-use crate::ledger::{Changes, Ledger, public, signed, signed_by};
+use crate::ledger::{Changes, Ledger, public, signed, signed_by, validators};
 
 /// What monday's file holds.
 pub(crate) const MONDAY: &[u8] = b"time,flow\n2026-09-21T00:00:00Z,12.4\n";
@@ -31,6 +31,23 @@ const WATER_KEY: u8 = 1;
 const METERWORKS_KEY: u8 = 2;
 const METER_KEY: u8 = 11;
 const REVOKED_KEY: u8 = 21;
+
+/// The network's parameters.
+const PARAMETERS: Parameters = Parameters {
+    lifetime_max: 1_000,
+    recovery_delay: 10,
+    block_bytes_max: 65_536,
+    block_transactions_max: 1_024,
+    heartbeat_ms: 5_000,
+    clock_drift_ms: 10_000,
+    propose_timeout_ms: 500,
+    prevote_timeout_ms: 250,
+    precommit_timeout_ms: 250,
+    timeout_delta_ms: 250,
+    quota_window: 100,
+    organization_quota: 1_000,
+    device_quota: 50,
+};
 
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
@@ -65,6 +82,8 @@ fn organization(changes: &mut Changes, name: &str, title: &str, key: u8, roles: 
         title: inception.title.clone(),
         roles: roles.iter().copied().collect::<cairn_types::Roles>(),
         recovery: None,
+        admitted: Position::default(),
+        expelled: None,
     };
     let keys = OrganizationKeys { keys: inception.keys, next: inception.next };
     let key = |facet| state_key::ordinal(state_key::organization_facet(&id, facet), 0);
@@ -81,7 +100,7 @@ fn facet(id: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {
 fn register(changes: &mut Changes, call: &RegisterDevice, by: Principal, position: Position) {
     let id = call.inception.id();
     let record =
-        DeviceRecord { inception: call.inception.clone(), registered: position, registered_by: by, endorsed_by: None };
+        DeviceRecord { inception: call.inception.clone(), registered: position, registered_by: by, endorsement: None };
     let key = DeviceKey { key: call.inception.key, next: call.inception.next };
     put(changes, facet(&id, DeviceFacet::Record, 0), &record);
     put(changes, facet(&id, DeviceFacet::Key, 0), &Interval::open(key, position));
@@ -122,7 +141,11 @@ impl World {
             organization(&mut state, "sf-water", "San Francisco Water", WATER_KEY, &[Role::Council, Role::Operator]);
         let meterworks =
             organization(&mut state, "meterworks", "Meterworks GmbH", METERWORKS_KEY, &[Role::Manufacturer]);
-        let mut ledger = Ledger::new(water, StateTree::new().apply(&state));
+        put(&mut state, state_key::ordinal(state_key::parameters(), 0), &Interval::open(PARAMETERS, Position::default()));
+        put(&mut state, state_key::ordinal(state_key::council(), 0), &Interval::open(vec![water], Position::default()));
+        let validators = validators(water);
+        put(&mut state, state_key::ordinal(state_key::validators(), 0), &Interval::open(validators.clone(), at(1, 0)));
+        let mut ledger = Ledger::new(validators, StateTree::new().apply(&state));
         let zone = |path: &str| Zone { organization: water, path: path.parse().expect("a path") };
         let owner = Principal::Organization(water);
 
@@ -181,6 +204,7 @@ impl World {
             peaks: Vec::new(),
             closed: None,
             forked_at: None,
+            owned_from: 0,
         };
         let mut changes = Changes::new();
         register(&mut changes, &first, owner, at(1, 0));

@@ -40,7 +40,7 @@ impl Bundle {
         }
         let selector = self.which.selector(connection).await?;
         let anchor = self.anchor.map(|height| Text(Height::new(height)));
-        let answer = connection.client.audit_bundle(selector, anchor).await?;
+        let answer = connection.client.audit_bundle(selector, anchor, None).await?;
         let (height, answer) = (answer.height, answer.value);
         let bytes = &answer.bundle.0;
         if to_stdout {

@@ -60,7 +60,7 @@ pub(super) async fn all(client: &Client, content: ContentHash) -> Result<Vec<Att
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let page = client.attestation_find_by_content(Text(content), after, Some(PAGE_MAX)).await?;
+        let page = client.attestation_find_by_content(Text(content), after, Some(PAGE_MAX), None).await?;
         found.extend(page.items);
         let Some(next) = page.next else { return Ok(found) };
         let next = Position::from_text(&next).map_err(|reason| ClientError::Answer { reason })?;

@@ -116,7 +116,7 @@ async fn read(client: &Client, id: StreamId) -> Result<Ledger, ClientError> {
         if have >= count {
             return Ok(Ledger { height, stream, attestations });
         }
-        let page = client.stream_get_range(Text(id), Some(Text(have)), Some(PAGE_MAX)).await?;
+        let page = client.stream_get_range(Text(id), Some(Text(have)), Some(PAGE_MAX), None).await?;
         if page.items.is_empty() {
             return Err(contradiction(format!("the stream has {count} attestations, but the node lists {have}")));
         }

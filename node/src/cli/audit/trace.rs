@@ -43,7 +43,7 @@ impl Trace {
             Format::Prov => TraceFormat::Prov,
             Format::Dot => TraceFormat::Dot,
         });
-        let answer = connection.client.audit_trace(self.attestation, self.depth, format).await?;
+        let answer = connection.client.audit_trace(self.attestation, self.depth, format, None).await?;
         let text = match &answer.value.document {
             Some(Value::String(text)) => text.clone(),
             Some(document) => format!("{document:#}"),

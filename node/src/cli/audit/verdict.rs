@@ -44,7 +44,7 @@ impl AskVerdict {
             None => Text::from(only(find::all(client, evidence.hash).await?, self.stream, &self.file)?.id.0),
         };
         let age_max_ms = self.max_age.map(|seconds| Text(seconds.saturating_mul(1_000)));
-        let answer = client.audit_verdict(selector, Some(evidence.into()), age_max_ms).await?;
+        let answer = client.audit_verdict(selector, Some(evidence.into()), age_max_ms, None).await?;
         let text = self.in_words(&answer.value, Paint::of_stdout());
         Ok(Report::new(&answer, text)?.holding(answer.value.outcome == Outcome::Valid.name()))
     }
