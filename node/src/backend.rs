@@ -6,6 +6,7 @@ use std::time::Duration;
 use cairn_network::NetworkHandle;
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
 use cairn_proofs::checkpoint::CheckpointProof;
+use cairn_proofs::lookup::{Lookup, LookupError, Question};
 use cairn_rpc::Backend;
 use cairn_rpc::backend::{
     FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
@@ -105,6 +106,31 @@ impl NodeBackend {
         }
     }
 
+    /// A final height as a checkpoint, with the way to it from the genesis; none for block 0, which needs no certificate.
+    fn certified(&self, snapshot: &Snapshot) -> Result<Option<CheckpointProof>, ReadError> {
+        let Some(certificate) = snapshot.certificate.clone() else { return Ok(None) };
+        Ok(Some(CheckpointProof {
+            genesis: self.chain.genesis.block.header.clone(),
+            validators: self.chain.genesis.validators.clone(),
+            changes: Vec::new(),
+            checkpoint: snapshot.header.clone(),
+            certificate,
+        }))
+    }
+
+    /// Answers a question about the state of a height, with proof.
+    fn look_up(&self, question: Question, at: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
+        let snapshot = self.snapshot(at)?;
+        let Some(certified) = self.certified(&snapshot)? else { return Ok(None) };
+        match Lookup::prove(&snapshot.state, certified, question) {
+            Ok(lookup) => Ok(Some(lookup.encode())),
+            Err(error @ (LookupError::TooLarge { .. } | LookupError::Proof(_))) => {
+                Err(ReadError::TooLarge { reason: error.to_string() })
+            }
+            Err(error) => Err(ReadError::Storage { reason: error.to_string() }),
+        }
+    }
+
     fn assemble(
         &self,
         position: Position,
@@ -112,7 +138,7 @@ impl NodeBackend {
         at: Option<Height>,
     ) -> Result<Option<Bundle>, ReadError> {
         let tip = self.snapshot(at)?;
-        let Some(certificate) = tip.certificate.clone() else { return Ok(None) };
+        let Some(finality) = self.certified(&tip)? else { return Ok(None) };
         let checkpoint = tip.header.height;
         if position.height > checkpoint {
             return Ok(None);
@@ -140,13 +166,7 @@ impl NodeBackend {
         let proof = Chain::transaction_proof(&block, position.index).map_err(storage)?;
         let count = u32::try_from(block.transactions.len()).unwrap_or(u32::MAX);
         let parts = Parts {
-            finality: CheckpointProof {
-                genesis: self.chain.genesis.block.header.clone(),
-                validators: self.chain.genesis.validators.clone(),
-                changes: Vec::new(),
-                checkpoint: tip.header.clone(),
-                certificate,
-            },
+            finality,
             block: past,
             not_before,
             anchor: self.anchor(anchor, checkpoint)?,
@@ -355,6 +375,10 @@ impl Backend for NodeBackend {
         at: Option<Height>,
     ) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.assemble(attestation, anchor, at)?.map(|bundle| bundle.encode()))
+    }
+
+    fn lookup(&self, question: Question, at: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
+        self.look_up(question, at)
     }
 
     fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send {

@@ -10,6 +10,7 @@ mod audit;
 mod chain;
 mod device;
 mod grant;
+mod lot;
 mod node;
 mod organization;
 mod proof;
@@ -21,6 +22,7 @@ pub(crate) use audit::AuditApiServer;
 pub(crate) use chain::ChainApiServer;
 pub(crate) use device::DeviceApiServer;
 pub(crate) use grant::GrantApiServer;
+pub(crate) use lot::LotApiServer;
 pub(crate) use node::NodeApiServer;
 pub(crate) use organization::OrganizationApiServer;
 pub(crate) use proof::ProofApiServer;
@@ -35,6 +37,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("device", include_str!("api/device.rs")),
     ("grant", include_str!("api/grant.rs")),
     ("stream", include_str!("api/stream.rs")),
+    ("lot", include_str!("api/lot.rs")),
     ("attestation", include_str!("api/attestation.rs")),
     ("audit", include_str!("api/audit.rs")),
     ("proof", include_str!("api/proof.rs")),

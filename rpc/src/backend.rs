@@ -11,6 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_proofs::lookup::Question;
 use cairn_proofs::tree::StateTree;
 use cairn_types::{
     AttestationRef, Block, BlockHash, Certificate, ChainId, ContentHash, Header, Height, Position, Rejection,
@@ -253,6 +254,14 @@ pub trait Backend: Send + Sync + 'static {
         anchor: Option<Height>,
         at: Option<Height>,
     ) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// The lookup file that answers a question completely, with the checkpoint of height `at`, or the latest one; `None` if
+    /// that is block 0, which has no certificate. *Disk.*
+    ///
+    /// # Errors
+    /// [`ReadError::HeightUnknown`], [`ReadError::HeightPruned`], [`ReadError::Starting`], [`ReadError::Storage`], or
+    /// [`ReadError::TooLarge`] for an answer that no lookup can hold.
+    fn lookup(&self, question: Question, at: Option<Height>) -> Result<Option<Vec<u8>>, ReadError>;
 
     /// Offers encoded transactions, and answers for each, in order, once it is accepted or refused.
     fn submit(&self, transactions: Vec<Vec<u8>>) -> impl Future<Output = Vec<Result<TransactionId, Rejection>>> + Send;

@@ -22,9 +22,13 @@ use jsonrpsee::ws_client::{PingConfig, WsClient, WsClientBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{SUBSCRIBE_BLOCKS, UNSUBSCRIBE_BLOCKS, for_each_call, types::*, wire_name};
+use crate::contract::{PROVE, SUBSCRIBE_BLOCKS, UNSUBSCRIBE_BLOCKS, for_each_call, types::*, wire_name};
 use crate::error::{ErrorData, ErrorView};
 use crate::limits::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, PING_INTERVAL, REQUEST_TIMEOUT};
+
+mod proven;
+
+pub use proven::Proven;
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -199,28 +203,61 @@ impl Parameters {
     }
 }
 
-macro_rules! functions {
-    ($($function:ident = $method:literal(
+/// The functions of one method: the call, and, if its answer can be proven, the call that asks for the proof too.
+macro_rules! function {
+    ($function:ident = $method:literal(
         $($required:ident $(as $required_wire:literal)?: $required_type:ty),*;
         $($optional:ident $(as $optional_wire:literal)?: $optional_type:ty),*
-    ) -> $answer:ty;)*) => {
+    ) -> $answer:ty) => {
+        #[doc = concat!("Calls `", $method, "`; see its description in `openrpc.json`.")]
+        ///
+        /// # Errors
+        /// [`ClientError`].
+        pub async fn $function(
+            &self,
+            $($required: $required_type,)*
+            $($optional: Option<$optional_type>,)*
+        ) -> Result<$answer, ClientError> {
+            let parameters = Parameters::new()
+                $(.with(wire_name!($required $(, $required_wire)?), &$required))*
+                $(.with_optional(wire_name!($optional $(, $optional_wire)?), $optional.as_ref()))*;
+            self.call($method, parameters).await
+        }
+    };
+    ($function:ident = $method:literal(
+        $($required:ident $(as $required_wire:literal)?: $required_type:ty),*;
+        $($optional:ident $(as $optional_wire:literal)?: $optional_type:ty),*;
+        prove $proven:ident
+    ) -> $answer:ty) => {
+        function! {
+            $function = $method(
+                $($required $(as $required_wire)?: $required_type),*;
+                $($optional $(as $optional_wire)?: $optional_type),*
+            ) -> $answer
+        }
+
+        #[doc = concat!("Calls `", $method, "` and asks for the proof. A list is whole: leave cursor and limit out.")]
+        ///
+        /// # Errors
+        /// [`ClientError`]; [`ClientError::Answer`], if the node left the proof out.
+        pub async fn $proven(
+            &self,
+            $($required: $required_type,)*
+            $($optional: Option<$optional_type>,)*
+        ) -> Result<Proven<$answer>, ClientError> {
+            let parameters = Parameters::new()
+                $(.with(wire_name!($required $(, $required_wire)?), &$required))*
+                $(.with_optional(wire_name!($optional $(, $optional_wire)?), $optional.as_ref()))*
+                .with(PROVE, &true);
+            self.call($method, parameters).await
+        }
+    };
+}
+
+macro_rules! functions {
+    ($($function:ident = $method:literal $parameters:tt -> $answer:ty;)*) => {
         impl Client {
-            $(
-                #[doc = concat!("Calls `", $method, "`; see its description in `openrpc.json`.")]
-                ///
-                /// # Errors
-                /// [`ClientError`].
-                pub async fn $function(
-                    &self,
-                    $($required: $required_type,)*
-                    $($optional: Option<$optional_type>,)*
-                ) -> Result<$answer, ClientError> {
-                    let parameters = Parameters::new()
-                        $(.with(wire_name!($required $(, $required_wire)?), &$required))*
-                        $(.with_optional(wire_name!($optional $(, $optional_wire)?), $optional.as_ref()))*;
-                    self.call($method, parameters).await
-                }
-            )*
+            $(function! { $function = $method $parameters -> $answer })*
         }
     };
 }

@@ -41,8 +41,9 @@ pub(crate) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
     generator.subschema_for::<T>()
 }
 
-/// The calls: `function = "method"(required: Type; optional: Type) -> Answer`. A parameter whose name on the wire is not
-/// its name in Rust says so with `as`.
+/// The calls: `function = "method"(required: Type; optional: Type; prove other_function) -> Answer`. A parameter whose name
+/// on the wire is not its name in Rust says so with `as`. A method with `prove` has that parameter too; the client's other
+/// function sets it, and its answer has the proof.
 macro_rules! for_each_call {
     ($with:ident) => {
         $with! {
@@ -50,7 +51,13 @@ macro_rules! for_each_call {
             chain_get_block = "chain_getBlock"(; block: Text<Height>) -> At<BlockView>;
             chain_get_header = "chain_getHeader"(; block: Text<Height>) -> At<HeaderAnswer>;
             chain_get_certificate = "chain_getCertificate"(; block: Text<Height>) -> At<CertificateView>;
-            chain_get_validators = "chain_getValidators"(; at: Text<Height>) -> At<ValidatorsView>;
+            chain_get_validators = "chain_getValidators"(; at: Text<Height>; prove chain_get_validators_proven)
+                -> At<ValidatorsAnswer>;
+            chain_get_council = "chain_getCouncil"(; at: Text<Height>; prove chain_get_council_proven)
+                -> At<CouncilView>;
+            chain_get_parameters = "chain_getParameters"(; at: Text<Height>; prove chain_get_parameters_proven)
+                -> At<ParametersAnswer>;
+            chain_get_upgrade = "chain_getUpgrade"(; at: Text<Height>) -> At<UpgradeAnswer>;
             chain_get_genesis = "chain_getGenesis"(;) -> At<GenesisView>;
 
             tx_submit = "tx_submit"(transaction: Hex;) -> At<SubmittedView>;
@@ -58,30 +65,54 @@ macro_rules! for_each_call {
             tx_get = "tx_get"(id: Text<TransactionId>; at: Text<Height>) -> At<TransactionStateView>;
             tx_wait = "tx_wait"(id: Text<TransactionId>; timeout_ms as "timeoutMs": u32) -> At<ReceiptView>;
 
-            organization_get = "organization_get"(organization: Text<OrganizationSelector>; at: Text<Height>)
+            organization_get = "organization_get"
+                (organization: Text<OrganizationSelector>; at: Text<Height>; prove organization_get_proven)
                 -> At<OrganizationView>;
-            organization_list = "organization_list"(; after: Text<Name>, limit: u32, at: Text<Height>)
+            organization_list = "organization_list"
+                (; after: Text<Name>, limit: u32, at: Text<Height>; prove organization_list_proven)
                 -> Page<OrganizationView>;
+            organization_get_history = "organization_getHistory"
+                (organization: Text<OrganizationSelector>; after: Text<u64>, limit: u32, at: Text<Height>;
+                 prove organization_get_history_proven)
+                -> Page<OrganizationEpochView>;
+            organization_get_usage = "organization_getUsage"(organization: Text<OrganizationSelector>; at: Text<Height>)
+                -> At<UsageView>;
 
-            device_get = "device_get"(device: Text<DeviceId>; at: Text<Height>) -> At<DeviceView>;
+            device_get = "device_get"(device: Text<DeviceId>; at: Text<Height>; prove device_get_proven)
+                -> At<DeviceView>;
             device_list = "device_list"(; zone: ZoneView, after: Text<DeviceId>, limit: u32, at: Text<Height>)
                 -> Page<DeviceView>;
             device_get_history = "device_getHistory"
-                (device: Text<DeviceId>; after: Text<HistoryCursor>, limit: u32, at: Text<Height>)
+                (device: Text<DeviceId>; after: Text<HistoryCursor>, limit: u32, at: Text<Height>;
+                 prove device_get_history_proven)
                 -> Page<DeviceFactView>;
+            device_get_usage = "device_getUsage"(device: Text<DeviceId>; at: Text<Height>) -> At<UsageView>;
 
-            grant_get = "grant_get"(grant: Text<GrantId>; at: Text<Height>) -> At<GrantView>;
-            grant_list = "grant_list"(; scope: ScopeView, after: Text<GrantId>, limit: u32, at: Text<Height>)
+            grant_get = "grant_get"(grant: Text<GrantId>; at: Text<Height>; prove grant_get_proven) -> At<GrantView>;
+            grant_list = "grant_list"
+                (; scope: ScopeView, after: Text<GrantId>, limit: u32, at: Text<Height>, device: Text<DeviceId>;
+                 prove grant_list_proven)
                 -> Page<GrantView>;
             grant_check = "grant_check"
                 (principal: PrincipalView, action: ActionName, target: ScopeView; grant: Text<GrantId>, at: Text<Height>)
                 -> At<GrantCheckView>;
 
-            stream_get = "stream_get"(stream: Text<StreamId>; at: Text<Height>) -> At<StreamView>;
-            stream_list = "stream_list"(; device: Text<DeviceId>, after: Text<StreamId>, limit: u32, at: Text<Height>)
+            stream_get = "stream_get"(stream: Text<StreamId>; at: Text<Height>; prove stream_get_proven)
+                -> At<StreamView>;
+            stream_list = "stream_list"
+                (; device: Text<DeviceId>, after: Text<StreamId>, limit: u32, at: Text<Height>; prove stream_list_proven)
                 -> Page<StreamView>;
             stream_get_range = "stream_getRange"(stream: Text<StreamId>; from: Text<u64>, limit: u32, at: Text<Height>)
                 -> Page<AttestationView>;
+
+            lot_get = "lot_get"(lot: Text<LotId>; at: Text<Height>; prove lot_get_proven) -> At<LotAnswer>;
+            lot_list = "lot_list"
+                (; manufacturer: Text<OrganizationSelector>, after: Text<LotId>, limit: u32, at: Text<Height>;
+                 prove lot_list_proven)
+                -> Page<LotView>;
+            lot_get_claims = "lot_getClaims"
+                (lot: Text<LotId>; after: Text<Hash>, limit: u32, at: Text<Height>; prove lot_get_claims_proven)
+                -> Page<LotClaimView>;
 
             attestation_get = "attestation_get"(attestation: Text<AttestationSelector>; at: Text<Height>)
                 -> At<AttestationView>;
@@ -100,6 +131,8 @@ macro_rules! for_each_call {
                 -> At<BundleView>;
 
             proof_get_state = "proof_getState"(key: Hex; prefix: bool, at: Text<Height>) -> At<StateProofView>;
+            proof_lookup = "proof_lookup"(question: Text<Question>; at: Text<Height>) -> At<LookupView>;
+            proof_get_checkpoint = "proof_getCheckpoint"(; at: Text<Height>) -> At<LookupView>;
             proof_get_transaction = "proof_getTransaction"(id: Text<TransactionId>; at: Text<Height>)
                 -> At<TransactionProofView>;
 
@@ -122,10 +155,30 @@ macro_rules! wire_name {
 }
 pub(crate) use wire_name;
 
+/// The parameter by which a proof is asked for.
+pub(crate) const PROVE: &str = "prove";
+
+macro_rules! prove_parameter {
+    ($proven:ident) => {
+        Parameter { name: PROVE, required: false, schema: schema_of::<bool> }
+    };
+}
+
+/// What a method answers: what can be proven may come with a proof.
+macro_rules! answer {
+    ($answer:ty) => {
+        $answer
+    };
+    ($answer:ty, $proven:ident) => {
+        Provable<$answer>
+    };
+}
+
 macro_rules! table {
     ($($function:ident = $method:literal(
         $($required:ident $(as $required_wire:literal)?: $required_type:ty),*;
         $($optional:ident $(as $optional_wire:literal)?: $optional_type:ty),*
+        $(; prove $proven:ident)?
     ) -> $answer:ty;)*) => {
         /// Every call.
         const CALLS: &[Method] = &[$(Method {
@@ -141,8 +194,9 @@ macro_rules! table {
                     required: false,
                     schema: schema_of::<$optional_type>,
                 },)*
+                $(prove_parameter!($proven),)?
             ],
-            result: schema_of::<$answer>,
+            result: schema_of::<answer!($answer $(, $proven)?)>,
             unsubscribe: None,
         }),*];
     };
@@ -150,7 +204,10 @@ macro_rules! table {
 
 /// The types that the table names, for whoever expands it.
 pub(crate) mod types {
-    pub(crate) use cairn_types::{ContentHash, DeviceId, GrantId, Height, Name, Position, StreamId, TransactionId};
+    pub(crate) use cairn_proofs::lookup::Question;
+    pub(crate) use cairn_types::{
+        ContentHash, DeviceId, GrantId, Hash, Height, LotId, Name, Position, StreamId, TransactionId,
+    };
 
     pub(crate) use crate::views::*;
 }

@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
+use cairn_proofs::lookup::LOOKUP_BYTES_MAX;
+
 /// Most bytes of a request: sixteen of the largest transactions in hexadecimal, or a block's worth as raw bytes.
 pub const BODY_BYTES_MAX: u32 = 1024 * 1024;
 
-/// Most bytes of an answer: a bundle of 2 MiB or a state proof of 3.5 MiB in hexadecimal fits.
-pub const ANSWER_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// Most bytes of an answer: a lookup of 4 MiB in hexadecimal fits, and a full page beside it.
+pub const ANSWER_BYTES_MAX: u32 = 10 * 1024 * 1024;
 
 /// Most KiB of all requests' bodies that are being read or worked on at once: 64 of the largest. The next one waits.
 pub const BODIES_KIB_MAX: u32 = 64 * 1024;
@@ -97,10 +99,23 @@ pub const CHECK_FAILURES_MAX: usize = 16;
 /// Most state entries in one proof by prefix; `proof_getState` refuses longer lists.
 pub const PROOF_ENTRIES_MAX: usize = 4_096;
 
-/// Most bytes of a state proof: in hexadecimal it fills seven eighths of an answer.
+/// Most bytes of a state proof: in hexadecimal it leaves room in an answer.
 pub const PROOF_BYTES_MAX: usize = 3_584 * 1024;
 
+/// Most items of a list that is shown together with its proof, when it is not cut into pages. Longer lists are had as a
+/// proof alone, or scope by scope.
+pub const PROVEN_ITEMS_MAX: usize = PAGE_MAX as usize;
+
+/// Most intervals of the past that an answer about council or parameters lists: they change a few times a year. The proof
+/// has all of them.
+pub const GOVERNANCE_INTERVALS_MAX: u32 = 100;
+
+/// Most claims on a lot that `lot_get` counts: counting walks them, and a lot may have a million.
+pub const CLAIMS_COUNTED_MAX: usize = 10_000;
+
 const _: () = assert!(PROOF_BYTES_MAX * 2 + 64 * 1024 < ANSWER_BYTES_MAX as usize);
+// A kilobyte for each item, as a page has it.
+const _: () = assert!(LOOKUP_BYTES_MAX * 2 + PROVEN_ITEMS_MAX * 1024 + 64 * 1024 < ANSWER_BYTES_MAX as usize);
 const _: () = assert!(WAIT_MAX.as_secs() < REQUEST_TIMEOUT.as_secs());
 const _: () = assert!(CALL_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
 const _: () = assert!(BODY_BYTES_MAX.div_ceil(1024) <= BODIES_KIB_MAX);

@@ -7,11 +7,14 @@ mod attestation;
 mod audit;
 mod chain;
 mod device;
+mod governance;
 mod grant;
 mod locate;
+mod lot;
 pub(crate) mod node;
 mod organization;
 mod proof;
+mod proven;
 mod state;
 mod stream;
 mod trace_document;
@@ -24,7 +27,7 @@ use jsonrpsee::RpcModule;
 use jsonrpsee::core::RegisterMethodError;
 
 use crate::api::{
-    AttestationApiServer, AuditApiServer, ChainApiServer, DeviceApiServer, GrantApiServer, NodeApiServer,
+    AttestationApiServer, AuditApiServer, ChainApiServer, DeviceApiServer, GrantApiServer, LotApiServer, NodeApiServer,
     OrganizationApiServer, ProofApiServer, StreamApiServer, TxApiServer,
 };
 use crate::backend::{Backend, View};
@@ -58,6 +61,7 @@ impl<B: Backend> Service<B> {
         module.merge(DeviceApiServer::into_rpc(self.clone()))?;
         module.merge(GrantApiServer::into_rpc(self.clone()))?;
         module.merge(StreamApiServer::into_rpc(self.clone()))?;
+        module.merge(LotApiServer::into_rpc(self.clone()))?;
         module.merge(AttestationApiServer::into_rpc(self.clone()))?;
         module.merge(AuditApiServer::into_rpc(self.clone()))?;
         module.merge(ProofApiServer::into_rpc(self.clone()))?;

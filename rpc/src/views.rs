@@ -14,6 +14,7 @@ mod block;
 mod organization;
 mod lot;
 mod governance;
+mod usage;
 mod device;
 mod grant;
 mod stream;
@@ -28,23 +29,23 @@ mod verdict;
 pub use audit::BundleView;
 pub use block::{
     BlockView, CertificateSignatureView, CertificateView, FinalBlockView, GenesisView, HeaderAnswer, HeaderView,
-    TransactionLineView, ValidatorView, ValidatorsView,
+    ScheduledValidatorsView, TransactionLineView, ValidatorView, ValidatorsAnswer, ValidatorsView,
 };
 pub use call::{CallView, InceptionView};
 pub(crate) use device::DeviceFacts;
 pub use device::{
     DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, PendingOfferView, PendingRecoveryView, RecoveryView, StatusName,
 };
-pub use envelope::{At, BlockRefView, HistoryCursor, IntervalView, Page, PositionView};
+pub use envelope::{At, BlockRefView, HistoryCursor, IntervalView, Page, PositionView, Provable};
 pub use governance::{
     CouncilMemberView, CouncilMembersView, CouncilView, MeasureView, OrganizationInceptionView, ParametersAnswer,
     ParametersView, ScheduledUpgradeView, UpgradeAnswer, UpgradeView,
 };
 pub use grant::{ActionName, GrantCheckView, GrantFailureView, GrantView, GranteeView, WindowView};
-pub use lot::{EndorsementProofView, EndorsementView, LotBasisView, LotClaimView, LotView};
+pub use lot::{EndorsementProofView, EndorsementView, LotAnswer, LotBasisView, LotClaimView, LotView};
 pub use node::{HealthView, NodeStateName, PeerView, StatusView, VersionView};
 pub use organization::{KeySetView, OrganizationEpochView, OrganizationKeysView, OrganizationView, RoleName};
-pub use proof::{StateProofView, TransactionProofView};
+pub use proof::{LookupView, StateProofView, TransactionProofView};
 pub(crate) use stream::AttestationPlace;
 pub use stream::{AttestationView, ClaimedTimeView, ContentFormName, ContentView, StreamView, SupersededView};
 pub use text::{AttestationSelector, Hex, OrganizationSelector, Text, TextForm};
@@ -53,6 +54,7 @@ pub use transaction::{
     AlgorithmName,     CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView, TransactionStateName,
     TransactionStateView, TransactionView,
 };
+pub use usage::UsageView;
 pub use verdict::{
     AuthorityView, BlockPointView, BoundsView, ContentEvidenceView, DeviceStandingView, FinalityView, IntegrityView,
     KeyStandingView, LaterView, OrganizationNameView, OwnerFact, ReasonView, SignerView, StatementView, StatusFact,

@@ -5,7 +5,10 @@ use jsonrpsee::core::SubscriptionResult;
 use jsonrpsee::proc_macros::rpc;
 
 use crate::error::CallError;
-use crate::views::{At, BlockView, CertificateView, GenesisView, HeaderAnswer, StatusView, Text, ValidatorsView};
+use crate::views::{
+    At, BlockView, CertificateView, CouncilView, GenesisView, HeaderAnswer, ParametersAnswer, Provable, StatusView,
+    Text, UpgradeAnswer, ValidatorsAnswer,
+};
 
 /// The chain: blocks, who decides them, and the genesis.
 #[rpc(server, namespace = "chain")]
@@ -45,15 +48,56 @@ pub trait ChainApi {
     #[method(name = "getCertificate", blocking)]
     fn certificate(&self, block: Option<Text<Height>>) -> Result<At<CertificateView>, CallError>;
 
-    /// The validators who decide a block.
+    /// The validators who decide a block, and those who are to come if a change is decided.
     ///
     /// # Parameters
     /// - `at`: the block's height; the latest final one if left out.
+    /// - `prove`: whether the proof is wanted too: all sets from the genesis on.
     ///
     /// # Errors
     /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
-    #[method(name = "getValidators")]
-    fn validators(&self, at: Option<Text<Height>>) -> Result<At<ValidatorsView>, CallError>;
+    #[method(name = "getValidators", blocking)]
+    fn validators(
+        &self,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<ValidatorsAnswer>>, CallError>;
+
+    /// The organizations that govern the network, and how many of them must sign a measure.
+    ///
+    /// # Parameters
+    /// - `at`: height; the latest final height if left out.
+    /// - `prove`: whether the proof is wanted too: who was in the council, from the genesis on.
+    ///
+    /// # Errors
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "getCouncil", blocking)]
+    fn council(&self, at: Option<Text<Height>>, prove: Option<bool>) -> Result<Provable<At<CouncilView>>, CallError>;
+
+    /// The network's parameters, and what they were before.
+    ///
+    /// # Parameters
+    /// - `at`: height; the latest final height if left out.
+    /// - `prove`: whether the proof is wanted too: all parameters from the genesis on.
+    ///
+    /// # Errors
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "getParameters", blocking)]
+    fn parameters(
+        &self,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<ParametersAnswer>>, CallError>;
+
+    /// The version of the rules, and the change of them that is scheduled.
+    ///
+    /// # Parameters
+    /// - `at`: height; the latest final height if left out.
+    ///
+    /// # Errors
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "getUpgrade")]
+    fn upgrade(&self, at: Option<Text<Height>>) -> Result<At<UpgradeAnswer>, CallError>;
 
     /// What every node of the network was started from.
     #[method(name = "getGenesis")]

@@ -1,10 +1,11 @@
 //! Proofs: bytes that check against a certified header, for those who do not trust this node.
 
+use cairn_proofs::lookup::Question;
 use cairn_types::{Height, TransactionId};
 use jsonrpsee::proc_macros::rpc;
 
 use crate::error::CallError;
-use crate::views::{At, Hex, StateProofView, Text, TransactionProofView};
+use crate::views::{At, Hex, LookupView, StateProofView, Text, TransactionProofView};
 
 /// Proofs: bytes that check against a certified header, for those who do not trust this node.
 #[rpc(server, namespace = "proof")]
@@ -21,6 +22,35 @@ pub trait ProofApi {
     /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
     #[method(name = "getState", blocking)]
     fn state(&self, key: Hex, prefix: Option<bool>, at: Option<Text<Height>>) -> Result<At<StateProofView>, CallError>;
+
+    /// One question about the state, answered completely in a file that is judged offline: `cairn verify` does, knowing the
+    /// genesis hash alone. The answer may be that there is nothing, which is proven like anything else.
+    ///
+    /// # Parameters
+    /// - `question`: a kind and, after a colon, its subject: `checkpoint`, `organizations`, `council`, `validators`,
+    ///   `parameters`, `organization:ID`, `device:ID`, `deviceStreams:ID`, `grant:ID`, `grants:zone:ORGANIZATION/PATH`,
+    ///   `grants:device:ID`, `grants:stream:ID`, `deviceGrants:ID`, `stream:ID`, `lot:ID`, `lots:ORGANIZATION` or
+    ///   `superseded:STREAM`.
+    /// - `at`: height of the checkpoint; the latest one if left out.
+    ///
+    /// # Errors
+    /// - `TooLarge` (-32045): a longer answer than a lookup can hold; ask for parts of it.
+    /// - `InvalidParameter` (-32602): block 0 has no certificate.
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "lookup", blocking)]
+    fn lookup(&self, question: Text<Question>, at: Option<Text<Height>>) -> Result<At<LookupView>, CallError>;
+
+    /// The newest certified block, with the way to it from the genesis: all that a light client needs, which knows the
+    /// genesis hash alone.
+    ///
+    /// # Parameters
+    /// - `at`: height of the checkpoint; the latest one if left out.
+    ///
+    /// # Errors
+    /// - `InvalidParameter` (-32602): block 0 has no certificate.
+    /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
+    #[method(name = "getCheckpoint", blocking)]
+    fn checkpoint(&self, at: Option<Text<Height>>) -> Result<At<LookupView>, CallError>;
 
     /// A final transaction, with the proof that its block holds it.
     ///

@@ -4,7 +4,7 @@ use cairn_types::{DeviceId, Height, StreamId};
 use jsonrpsee::proc_macros::rpc;
 
 use crate::error::CallError;
-use crate::views::{At, AttestationView, Page, StreamView, Text};
+use crate::views::{At, AttestationView, Page, Provable, StreamView, Text};
 
 /// Streams: a device's gap-free sequences of attestations.
 #[rpc(server, namespace = "stream")]
@@ -14,12 +14,18 @@ pub trait StreamApi {
     /// # Parameters
     /// - `stream`: the stream's id.
     /// - `at`: height; the latest final height if left out.
+    /// - `prove`: whether the proof is wanted too: a lookup file at the height of the answer.
     ///
     /// # Errors
-    /// - `StreamUnknown` (-33150): not opened at or before `at`.
+    /// - `StreamUnknown` (-33150): not opened at or before `at`; `proof_lookup` proves that.
     /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
-    #[method(name = "get")]
-    fn stream(&self, stream: Text<StreamId>, at: Option<Text<Height>>) -> Result<At<StreamView>, CallError>;
+    #[method(name = "get", blocking)]
+    fn stream(
+        &self,
+        stream: Text<StreamId>,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<StreamView>>, CallError>;
 
     /// Streams, by id; all, or those of one device.
     ///
@@ -28,18 +34,21 @@ pub trait StreamApi {
     /// - `after`: begin after this stream; the `next` of the page before.
     /// - `limit`: most items, 1 to 1,000; 100 if left out.
     /// - `at`: height; the latest final height if left out.
+    /// - `prove`: whether the whole list is wanted, with its proof; needs `device`, and neither `after` nor `limit`.
     ///
     /// # Errors
     /// - `DeviceUnknown` (-33130): not registered at or before `at`.
+    /// - `TooLarge` (-32045): more items than are shown at once with a proof.
     /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
-    #[method(name = "list")]
+    #[method(name = "list", blocking)]
     fn streams(
         &self,
         device: Option<Text<DeviceId>>,
         after: Option<Text<StreamId>>,
         limit: Option<u32>,
         at: Option<Text<Height>>,
-    ) -> Result<Page<StreamView>, CallError>;
+        prove: Option<bool>,
+    ) -> Result<Provable<Page<StreamView>>, CallError>;
 
     /// Attestations of a stream, in sequence.
     ///

@@ -10,8 +10,8 @@ use crate::api::ChainApiServer;
 use crate::backend::{Backend, FinalBlock};
 use crate::error::CallError;
 use crate::views::{
-    At, BlockView, CertificateView, FinalBlockView, GenesisView, HeaderAnswer, HeaderView, StatusView, Text,
-    TransactionLineView, ValidatorsView,
+    At, BlockView, CertificateView, CouncilView, FinalBlockView, GenesisView, HeaderAnswer, HeaderView, ParametersAnswer,
+    Provable, StatusView, Text, TransactionLineView, UpgradeAnswer, ValidatorsAnswer, ValidatorsView,
 };
 
 impl<B: Backend> Service<B> {
@@ -66,9 +66,28 @@ impl<B: Backend> ChainApiServer for Service<B> {
         Ok(At::new(self.latest(), CertificateView::from(&certificate)))
     }
 
-    fn validators(&self, at: Option<Text<Height>>) -> Result<At<ValidatorsView>, CallError> {
-        let view = self.view(at)?;
-        Ok(At::new(view.header.height, ValidatorsView::from(&*view.validators)))
+    fn validators(
+        &self,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<ValidatorsAnswer>>, CallError> {
+        self.validators_at(at, prove)
+    }
+
+    fn council(&self, at: Option<Text<Height>>, prove: Option<bool>) -> Result<Provable<At<CouncilView>>, CallError> {
+        self.council_at(at, prove)
+    }
+
+    fn parameters(
+        &self,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<ParametersAnswer>>, CallError> {
+        self.parameters_at(at, prove)
+    }
+
+    fn upgrade(&self, at: Option<Text<Height>>) -> Result<At<UpgradeAnswer>, CallError> {
+        self.upgrade_at(at)
     }
 
     fn genesis(&self) -> Result<At<GenesisView>, CallError> {

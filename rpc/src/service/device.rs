@@ -1,19 +1,21 @@
 //! `device`: who a device is, who owns it, and since when.
 
+use cairn_proofs::lookup::Question;
 use cairn_types::record::{DeviceKey, Recovery};
 use cairn_types::state_key::{self, DeviceFacet, FACET_KEY_BYTES};
-use cairn_types::{DeviceId, DeviceStatus, Height, Interval, OrganizationId, Zone};
+use cairn_types::{DeviceId, DeviceStatus, Height, Interval, OrganizationId, Principal, Zone};
 use jsonrpsee::core::async_trait;
 
+use super::proven::Extent;
 use super::state::{Records, read};
-use super::{Service, cut, page_limit};
+use super::{Service, page_limit};
 use crate::api::DeviceApiServer;
 use crate::backend::Backend;
 use crate::error::CallError;
 use crate::limits::FILTER_EXAMINED_MAX;
 use crate::views::{
-    At, DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, HistoryCursor, IntervalView, Page, Text, TextForm,
-    RecoveryView, ZoneView,
+    At, DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, HistoryCursor, IntervalView, Page, Provable,
+    RecoveryView, Text, TextForm, UsageView, ZoneView,
 };
 
 /// A key above all that is kept about a device and below the next device.
@@ -55,9 +57,15 @@ fn fact(facet: u8, value: &[u8]) -> Result<Option<DeviceFactView>, CallError> {
 
 #[async_trait]
 impl<B: Backend> DeviceApiServer for Service<B> {
-    fn device(&self, device: Text<DeviceId>, at: Option<Text<Height>>) -> Result<At<DeviceView>, CallError> {
+    fn device(
+        &self,
+        device: Text<DeviceId>,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<DeviceView>>, CallError> {
         let view = self.view(at)?;
-        Ok(At::new(view.header.height, Records(&view.state).device(&device.0)?))
+        let answer = Records(&view.state).device(&device.0)?;
+        self.provable(&view, answer, prove, Question::Device(device.0))
     }
 
     fn devices(
@@ -101,8 +109,9 @@ impl<B: Backend> DeviceApiServer for Service<B> {
         after: Option<Text<HistoryCursor>>,
         limit: Option<u32>,
         at: Option<Text<Height>>,
-    ) -> Result<Page<DeviceFactView>, CallError> {
-        let limit = page_limit(limit)?;
+        prove: Option<bool>,
+    ) -> Result<Provable<Page<DeviceFactView>>, CallError> {
+        let extent = Extent::new(prove, after.as_ref(), limit)?;
         let view = self.view(at)?;
         Records(&view.state).device_exists(&device.0)?;
         let prefix = state_key::device(&device.0);
@@ -113,7 +122,7 @@ impl<B: Backend> DeviceApiServer for Service<B> {
         });
         let mut lines = Vec::new();
         for (key, value) in view.state.prefix_after(&prefix, after.as_deref()) {
-            if lines.len() > limit {
+            if lines.len() > extent.limit {
                 break;
             }
             let Some((facet, ordinal)) = state_key::split_facet(key) else { continue };
@@ -121,8 +130,16 @@ impl<B: Backend> DeviceApiServer for Service<B> {
                 lines.push((HistoryCursor { facet, ordinal }, line));
             }
         }
-        let (lines, next) = cut(lines, limit, |(cursor, _)| cursor.to_text());
-        let items = lines.into_iter().map(|(_, line)| line).collect();
-        Ok(Page { height: Text(view.header.height), items, next })
+        let question = Some(Question::Device(device.0));
+        let list = self.provable_list(&view, lines, extent, question, |(cursor, _)| cursor.to_text())?;
+        Ok(list.map(|(_, line)| line))
+    }
+
+    fn device_usage(&self, device: Text<DeviceId>, at: Option<Text<Height>>) -> Result<At<UsageView>, CallError> {
+        let view = self.view(at)?;
+        let records = Records(&view.state);
+        records.device_exists(&device.0)?;
+        let parameters = records.parameters()?.value;
+        records.usage_view(&view, &Principal::Device(device.0), parameters.device_quota, &parameters)
     }
 }

@@ -1,21 +1,24 @@
 //! `grant`: who may do what, where, and by whose leave.
 
+use std::collections::BTreeSet;
+
 use cairn_proofs::authority::{self, AuthorityFailure, Surroundings};
-use cairn_types::record::GrantTerms;
+use cairn_proofs::lookup;
 use cairn_types::{
-    Action, DeviceId, DeviceStatus, GrantId, Height, Interval, OrganizationId, Position, Principal, Rejection, Scope,
+    Action, DeviceId, DeviceStatus, GrantId, Height, OrganizationId, Position, Principal, Rejection, Scope, StreamId,
     Target, Zone, ZonePath, state_key,
 };
 use jsonrpsee::core::async_trait;
 
-use super::state::{Records, read, tail};
-use super::{Service, cut, page_limit};
+use super::Service;
+use super::proven::Extent;
+use super::state::{Records, tail};
 use crate::api::GrantApiServer;
 use crate::backend::{Backend, View};
 use crate::error::CallError;
 use crate::limits::{CHECK_FAILURES_MAX, CHECK_GRANTS_MAX};
 use crate::views::{
-    ActionName, At, GrantCheckView, GrantFailureView, GrantView, Page, PrincipalView, ScopeView, Text, TextForm,
+    ActionName, At, GrantCheckView, GrantFailureView, GrantView, Page, PrincipalView, Provable, ScopeView, Text, TextForm,
 };
 
 /// The name under which a failure stands in the table of rejections, as far as it can stand there.
@@ -184,12 +187,53 @@ fn target(records: Records<'_>, scope: Scope) -> Result<Target, CallError> {
     }
 }
 
+/// The grants over these scopes, ascending by id, at most `limit` after `after`. Each scope's list is sorted, so no more of
+/// it is looked at.
+fn over<'a>(
+    view: &View,
+    scopes: impl IntoIterator<Item = &'a Scope>,
+    after: Option<GrantId>,
+    limit: usize,
+) -> Result<Vec<GrantId>, CallError> {
+    let mut found = BTreeSet::new();
+    for scope in scopes {
+        let scope = scope.key();
+        let after = after.map(|grant| state_key::scope_grant(&scope, &grant));
+        for (key, _) in view.state.prefix_after(&state_key::scope_grants(&scope), after.as_deref()).take(limit) {
+            found.insert(GrantId::from_hash(tail(key)?));
+        }
+        while found.len() > limit {
+            found.pop_last();
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Every scope that bears on a device: itself, its streams, the zone where it is and the zones above.
+fn scopes_over(records: Records<'_>, device: &DeviceId) -> Result<Vec<Scope>, CallError> {
+    records.device_exists(device)?;
+    let streams = records.0.prefix(&state_key::device_streams(device)).take(CHECK_GRANTS_MAX + 1);
+    let streams = streams
+        .map(|(key, _)| Ok(Scope::Stream(StreamId::from_hash(tail(key)?))))
+        .collect::<Result<Vec<_>, CallError>>()?;
+    if streams.len() > CHECK_GRANTS_MAX {
+        return Err(CallError::TooLarge { reason: format!("the device has more than {CHECK_GRANTS_MAX} streams") });
+    }
+    let zones = with_zones_above(&records.device_zone(device)?).into_iter().map(Scope::Zone);
+    Ok([Scope::Device(*device)].into_iter().chain(streams).chain(zones).collect())
+}
+
 #[async_trait]
 impl<B: Backend> GrantApiServer for Service<B> {
-    fn grant(&self, grant: Text<GrantId>, at: Option<Text<Height>>) -> Result<At<GrantView>, CallError> {
+    fn grant(
+        &self,
+        grant: Text<GrantId>,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<GrantView>>, CallError> {
         let view = self.view(at)?;
         let interval = Records(&view.state).grant(&grant.0)?.ok_or(Rejection::GrantUnknown { grant: grant.0 })?;
-        Ok(At::new(view.header.height, GrantView::new(grant.0, interval)))
+        self.provable(&view, GrantView::new(grant.0, interval), prove, lookup::Question::Grant(grant.0))
     }
 
     fn grants(
@@ -198,38 +242,34 @@ impl<B: Backend> GrantApiServer for Service<B> {
         after: Option<Text<GrantId>>,
         limit: Option<u32>,
         at: Option<Text<Height>>,
-    ) -> Result<Page<GrantView>, CallError> {
-        let limit = page_limit(limit)?;
+        device: Option<Text<DeviceId>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<Page<GrantView>>, CallError> {
+        let extent = Extent::new(prove, after.as_ref(), limit)?;
         let view = self.view(at)?;
         let records = Records(&view.state);
-        let items = match scope {
-            Some(scope) => {
-                let scope = Scope::from(scope).key();
-                let after = after.map(|grant| state_key::scope_grant(&scope, &grant.0));
-                view.state
-                    .prefix_after(&state_key::scope_grants(&scope), after.as_deref())
-                    .take(limit + 1)
-                    .map(|(key, _)| {
-                        let id = GrantId::from_hash(tail(key)?);
-                        let interval = records.grant(&id)?.ok_or(Rejection::GrantUnknown { grant: id })?;
-                        Ok(GrantView::new(id, interval))
-                    })
-                    .collect::<Result<Vec<_>, CallError>>()?
+        let after = after.map(|grant| grant.0);
+        let (ids, question) = match (scope.map(Scope::from), device) {
+            (Some(_), Some(_)) => return Err(CallError::parameter("device", "either a scope or a device, not both")),
+            (Some(scope), None) => {
+                let ids = over(&view, [&scope], after, extent.limit + 1)?;
+                (ids, Some(lookup::Question::Grants(scope)))
             }
-            None => {
-                let after = after.map(|grant| state_key::grant(&grant.0));
-                view.state
-                    .prefix_after(&state_key::grants(), after.as_deref())
-                    .take(limit + 1)
-                    .map(|(key, value)| {
-                        let interval: Interval<GrantTerms> = read(value)?;
-                        Ok(GrantView::new(GrantId::from_hash(tail(key)?), interval))
-                    })
-                    .collect::<Result<Vec<_>, CallError>>()?
+            (None, Some(Text(device))) => {
+                let scopes = scopes_over(records, &device)?;
+                (over(&view, &scopes, after, extent.limit + 1)?, Some(lookup::Question::DeviceGrants(device)))
+            }
+            (None, None) => {
+                let after = after.map(|grant| state_key::grant(&grant));
+                let keys = view.state.prefix_after(&state_key::grants(), after.as_deref()).take(extent.limit + 1);
+                (keys.map(|(key, _)| Ok(GrantId::from_hash(tail(key)?))).collect::<Result<_, CallError>>()?, None)
             }
         };
-        let (items, next) = cut(items, limit, |grant| grant.id.0.to_text());
-        Ok(Page { height: Text(view.header.height), items, next })
+        let items = ids
+            .into_iter()
+            .map(|id| Ok(GrantView::new(id, records.grant(&id)?.ok_or(Rejection::GrantUnknown { grant: id })?)))
+            .collect::<Result<Vec<_>, CallError>>()?;
+        self.provable_list(&view, items, extent, question, |grant| grant.id.0.to_text())
     }
 
     fn check(

@@ -1,6 +1,7 @@
 //! `proof`: bytes that check against a certified header.
 
 use cairn_proofs::accumulator;
+use cairn_proofs::lookup::Question;
 use cairn_proofs::tree::{KEY_BYTES_MAX, Query};
 use cairn_types::transaction::leaf_of;
 use cairn_types::{Height, TransactionId, encode};
@@ -12,7 +13,7 @@ use crate::api::ProofApiServer;
 use crate::backend::{Backend, TransactionState};
 use crate::error::CallError;
 use crate::limits::{PROOF_BYTES_MAX, PROOF_ENTRIES_MAX};
-use crate::views::{At, HeaderView, Hex, StateProofView, Text, TransactionProofView};
+use crate::views::{At, HeaderView, Hex, LookupView, StateProofView, Text, TransactionProofView};
 
 #[async_trait]
 impl<B: Backend> ProofApiServer for Service<B> {
@@ -49,6 +50,17 @@ impl<B: Backend> ProofApiServer for Service<B> {
             encoded_certificate: view.certificate.as_ref().map(|certificate| Text(encode(certificate))),
         };
         Ok(At::new(view.header.height, answer))
+    }
+
+    fn lookup(&self, question: Text<Question>, at: Option<Text<Height>>) -> Result<At<LookupView>, CallError> {
+        let height = self.view(at)?.header.height;
+        let proof = self.lookup_file(question.0.clone(), height)?;
+        let bytes = u32::try_from(proof.0.len()).unwrap_or(u32::MAX);
+        Ok(At::new(height, LookupView { question, bytes, proof }))
+    }
+
+    fn checkpoint(&self, at: Option<Text<Height>>) -> Result<At<LookupView>, CallError> {
+        self.lookup(Text(Question::Checkpoint), at)
     }
 
     fn transaction(

@@ -13,8 +13,9 @@ use cairn_types::{
     Rejection, StreamId, Zone,
 };
 
+use crate::backend::View;
 use crate::error::CallError;
-use crate::views::{DeviceFacts, DeviceView, EndorsementView, OrganizationView};
+use crate::views::{At, DeviceFacts, DeviceView, EndorsementView, OrganizationSelector, OrganizationView, UsageView};
 
 /// A state, seen as records.
 #[derive(Clone, Copy)]
@@ -28,13 +29,13 @@ pub(super) fn read<T: BorshDeserialize>(bytes: &[u8]) -> Result<T, CallError> {
     })
 }
 
-fn incomplete(what: &'static str) -> CallError {
+pub(super) fn incomplete(what: &'static str) -> CallError {
     tracing::error!(what, "the state lacks a record that belongs to another");
     CallError::Internal { reason: "its state is incomplete" }
 }
 
 impl Records<'_> {
-    fn get<T: BorshDeserialize>(&self, key: &[u8]) -> Result<Option<T>, CallError> {
+    pub(super) fn get<T: BorshDeserialize>(&self, key: &[u8]) -> Result<Option<T>, CallError> {
         self.0.get(key).map(read).transpose()
     }
 
@@ -51,6 +52,16 @@ impl Records<'_> {
 
     pub(super) fn organization_id(&self, name: &Name) -> Result<Option<OrganizationId>, CallError> {
         self.get(&state_key::organization_name(name))
+    }
+
+    /// The id of an organization that a caller names, who may name one that is not there.
+    pub(super) fn select(&self, selector: &OrganizationSelector) -> Result<OrganizationId, CallError> {
+        match selector {
+            OrganizationSelector::Id(id) => Ok(*id),
+            OrganizationSelector::Name(name) => {
+                self.organization_id(name)?.ok_or_else(|| CallError::NameUnknown { name: name.clone() })
+            }
+        }
     }
 
     pub(super) fn organization_record(&self, id: &OrganizationId) -> Result<OrganizationRecord, CallError> {
@@ -76,8 +87,17 @@ impl Records<'_> {
         self.latest(&state_key::parameters())?.ok_or_else(|| incomplete("the parameters"))
     }
 
-    pub(super) fn usage(&self, principal: &Principal) -> Result<Option<Usage>, CallError> {
-        self.get(&state_key::usage(principal))
+    /// What `principal` has used of `quota`, as the block after `view` finds it.
+    pub(super) fn usage_view(
+        &self,
+        view: &View,
+        principal: &Principal,
+        quota: u32,
+        parameters: &Parameters,
+    ) -> Result<At<UsageView>, CallError> {
+        let usage: Option<Usage> = self.get(&state_key::usage(principal))?;
+        let height = view.header.height;
+        Ok(At::new(height, UsageView::new(height.next().unwrap_or(height), parameters, quota, usage)))
     }
 
     pub(super) fn lot(&self, id: &LotId) -> Result<Interval<LotRecord>, CallError> {

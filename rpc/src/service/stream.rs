@@ -1,23 +1,30 @@
 //! `stream`: a device's gap-free sequences of attestations.
 
+use cairn_proofs::lookup::Question;
 use cairn_types::record::StreamRecord;
 use cairn_types::{AttestationRef, DeviceId, Height, Rejection, StreamId, state_key};
 use jsonrpsee::core::async_trait;
 
 use super::locate::is_final_at;
+use super::proven::Extent;
 use super::state::{Records, read, tail};
-use super::{Service, cut, page_limit};
+use super::{Service, page_limit};
 use crate::api::StreamApiServer;
 use crate::backend::Backend;
 use crate::error::CallError;
-use crate::views::{At, AttestationView, Page, StreamView, Text, TextForm};
+use crate::views::{At, AttestationView, Page, Provable, StreamView, Text, TextForm};
 
 #[async_trait]
 impl<B: Backend> StreamApiServer for Service<B> {
-    fn stream(&self, stream: Text<StreamId>, at: Option<Text<Height>>) -> Result<At<StreamView>, CallError> {
+    fn stream(
+        &self,
+        stream: Text<StreamId>,
+        at: Option<Text<Height>>,
+        prove: Option<bool>,
+    ) -> Result<Provable<At<StreamView>>, CallError> {
         let view = self.view(at)?;
         let record = Records(&view.state).stream(&stream.0)?;
-        Ok(At::new(view.header.height, StreamView::new(stream.0, record)))
+        self.provable(&view, StreamView::new(stream.0, record), prove, Question::Stream(stream.0))
     }
 
     fn streams(
@@ -26,17 +33,19 @@ impl<B: Backend> StreamApiServer for Service<B> {
         after: Option<Text<StreamId>>,
         limit: Option<u32>,
         at: Option<Text<Height>>,
-    ) -> Result<Page<StreamView>, CallError> {
-        let limit = page_limit(limit)?;
+        prove: Option<bool>,
+    ) -> Result<Provable<Page<StreamView>>, CallError> {
+        let extent = Extent::new(prove, after.as_ref(), limit)?;
         let view = self.view(at)?;
         let records = Records(&view.state);
+        let question = device.map(|device| Question::DeviceStreams(device.0));
         let items = match device {
             Some(device) => {
                 records.device_exists(&device.0)?;
                 let after = after.map(|stream| state_key::device_stream(&device.0, &stream.0));
                 view.state
                     .prefix_after(&state_key::device_streams(&device.0), after.as_deref())
-                    .take(limit + 1)
+                    .take(extent.limit + 1)
                     .map(|(key, _)| {
                         let id = StreamId::from_hash(tail(key)?);
                         Ok(StreamView::new(id, records.stream(&id)?))
@@ -47,13 +56,12 @@ impl<B: Backend> StreamApiServer for Service<B> {
                 let after = after.map(|stream| state_key::stream(&stream.0));
                 view.state
                     .prefix_after(&state_key::streams(), after.as_deref())
-                    .take(limit + 1)
+                    .take(extent.limit + 1)
                     .map(|(key, value)| Ok(StreamView::new(StreamId::from_hash(tail(key)?), read(value)?)))
                     .collect::<Result<Vec<_>, CallError>>()?
             }
         };
-        let (items, next) = cut(items, limit, |stream| stream.id.0.to_text());
-        Ok(Page { height: Text(view.header.height), items, next })
+        self.provable_list(&view, items, extent, question, |stream| stream.id.0.to_text())
     }
 
     fn range(

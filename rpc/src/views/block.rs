@@ -7,6 +7,7 @@ use cairn_types::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::envelope::PositionView;
 use super::text::{Hex, Text};
 use super::zone::PrincipalView;
 
@@ -188,6 +189,30 @@ impl From<&ValidatorSet> for ValidatorsView {
             validators: set.iter().map(ValidatorView::from).collect(),
         }
     }
+}
+
+/// The validators who decide a block, and those who are to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidatorsAnswer {
+    /// Who decides the block.
+    #[serde(flatten)]
+    pub validators: ValidatorsView,
+    /// The first block that they decide.
+    pub since: PositionView,
+    /// How often the validators have changed since the genesis.
+    pub changes: u32,
+    /// Those who are to come, if a change is decided and has not taken effect.
+    pub scheduled: Option<ScheduledValidatorsView>,
+}
+
+/// Validators who are to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScheduledValidatorsView {
+    /// The first height that they decide.
+    pub effective: Text<Height>,
+    /// Who they are.
+    #[serde(flatten)]
+    pub validators: ValidatorsView,
 }
 
 /// What every node of the network was started from.

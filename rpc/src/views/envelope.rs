@@ -4,7 +4,7 @@ use cairn_types::{BlockHash, BlockRef, Height, Interval, Position};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Text, TextForm};
+use super::text::{Hex, Text, TextForm};
 
 /// An answer, and the final height at which it was read: what it says was so after that block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,28 @@ pub struct Page<T> {
     /// Where the next page begins: pass it as `after`. Absent at the end of the list. A page may have fewer items than
     /// asked for, even none, and still be followed by another.
     pub next: Option<String>,
+}
+
+/// An answer that can be proven: with `prove`, the file that proves it comes along. The file is judged offline, against
+/// the genesis hash; who does not trust this node believes what the file shows, and nothing beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Provable{T}")]
+pub struct Provable<T> {
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: T,
+    /// A lookup file at the height of the answer, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Hex>,
+}
+
+impl<T> Provable<Page<T>> {
+    /// The same list with each item seen otherwise.
+    pub(crate) fn map<U>(self, view: impl Fn(T) -> U) -> Provable<Page<U>> {
+        let Page { height, items, next } = self.answer;
+        let items = items.into_iter().map(view).collect();
+        Provable { answer: Page { height, items, next }, proof: self.proof }
+    }
 }
 
 /// The place of a transaction in the ledger.

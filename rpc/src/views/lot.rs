@@ -71,6 +71,17 @@ impl LotView {
     }
 }
 
+/// A lot, and how much of it was claimed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LotAnswer {
+    /// The lot.
+    #[serde(flatten)]
+    pub lot: LotView,
+    /// How many devices have claimed a place, counted up to 10,000.
+    pub claimed: u32,
+}
+
 /// A place of a lot that a device has claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LotClaimView {

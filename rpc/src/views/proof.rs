@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::block::HeaderView;
 use super::envelope::PositionView;
 use super::text::{Hex, Text};
+use cairn_proofs::lookup::Question;
 use cairn_types::{Hash, TransactionId};
 
 /// The complete list of state entries under a key or prefix, with its proof.
@@ -28,6 +29,17 @@ pub struct StateProofView {
     pub encoded_header: Hex,
     /// The encoded certificate of that header; absent for block 0, which the chain id names.
     pub encoded_certificate: Option<Hex>,
+}
+
+/// One question about the state, and the file that answers it completely.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LookupView {
+    /// The question.
+    pub question: Text<Question>,
+    /// Length of the file in bytes.
+    pub bytes: u32,
+    /// The lookup file.
+    pub proof: Hex,
 }
 
 /// A transaction, with the proof that its block holds it.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use cairn_proofs::lookup::Question;
 use cairn_types::{
     AttestationRef, BlockHash, ChainId, ContentHash, DeviceId, GrantId, Hash, Height, KeyCommitment, LotId, Name,
     OrganizationId, PublicKey, StreamId, TransactionId, ZonePath,
@@ -231,6 +232,20 @@ impl TextForm for Vec<u8> {
             Some(at) => Err(format!("character {at} is not one of 0-9 a-f")),
             None => hex::decode(text).map_err(|_| format!("{} digits, but bytes have two each", text.len())),
         }
+    }
+}
+
+impl TextForm for Question {
+    const NAME: &'static str = "Question";
+    const PATTERN: &'static str = "^[a-zA-Z]+(:[a-z0-9:/-]+)?$";
+    const MEANING: &'static str = "a question: a kind and, after a colon, its subject, such as device:ID or grants:zone:ID/PATH";
+
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: cairn_proofs::lookup::ParseQuestionError| error.to_string())
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) async fn history(connection: &Connection, id: DeviceId, list: ListArg
             DeviceFact::Owner(owner) => ("owner", names.of(&owner.0)),
             DeviceFact::Status(name) => ("status", status(*name).to_owned()),
             DeviceFact::Zone(zone) => ("zone", names.zone(&zone.clone().into())),
+            DeviceFact::Recovery(recovery) => ("recovery", format!("{} at {}", recovery.key, recovery.effective)),
+            DeviceFact::Offer(to) => ("offer", names.of(&to.0)),
         };
         let to = fact.to.map_or_else(String::new, |to| Position::from(to).to_string());
         let suspect = fact.suspect_since.map_or_else(String::new, |since| Position::from(since).to_string());

@@ -68,7 +68,7 @@ pub(super) async fn list(connection: &Connection, over: Option<ScopeName>, list:
     };
     let client = &connection.client;
     let page =
-        collect::<_, GrantId>(list, async |after, limit, at| client.grant_list(over.clone(), after, limit, at).await);
+        collect::<_, GrantId>(list, async |after, limit, at| client.grant_list(over.clone(), after, limit, at, None).await);
     let page = page.await?;
     let names = connection.organization_names().await?;
     let line = |view: &GrantView| {
