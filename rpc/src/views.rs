@@ -34,7 +34,8 @@ pub use block::{
 pub use call::{CallView, InceptionView};
 pub(crate) use device::DeviceFacts;
 pub use device::{
-    DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, PendingOfferView, PendingRecoveryView, RecoveryView, StatusName,
+    DeviceFact, DeviceFactView, DeviceKeyView, DeviceView, PendingOfferView, PendingRecoveryView, RecoveryView,
+    StatusName,
 };
 pub use envelope::{At, BlockRefView, HistoryCursor, IntervalView, Page, PositionView, Provable};
 pub use governance::{
@@ -51,8 +52,8 @@ pub use stream::{AttestationView, ClaimedTimeView, ContentFormName, ContentView,
 pub use text::{AttestationSelector, Hex, OrganizationSelector, Text, TextForm};
 pub use trace::{TraceEdge, TraceFormat, TraceNode, TraceRelation, TraceView};
 pub use transaction::{
-    AlgorithmName,     CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView, TransactionStateName,
-    TransactionStateView, TransactionView,
+    AlgorithmName, CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView,
+    TransactionStateName, TransactionStateView, TransactionView,
 };
 pub use usage::UsageView;
 pub use verdict::{

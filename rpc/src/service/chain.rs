@@ -10,8 +10,8 @@ use crate::api::ChainApiServer;
 use crate::backend::{Backend, FinalBlock};
 use crate::error::CallError;
 use crate::views::{
-    At, BlockView, CertificateView, CouncilView, FinalBlockView, GenesisView, HeaderAnswer, HeaderView, ParametersAnswer,
-    Provable, StatusView, Text, TransactionLineView, UpgradeAnswer, ValidatorsAnswer, ValidatorsView,
+    At, BlockView, CertificateView, CouncilView, FinalBlockView, GenesisView, HeaderAnswer, HeaderView,
+    ParametersAnswer, Provable, StatusView, Text, TransactionLineView, UpgradeAnswer, ValidatorsAnswer, ValidatorsView,
 };
 
 impl<B: Backend> Service<B> {

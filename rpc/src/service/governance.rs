@@ -46,8 +46,7 @@ impl<B: Backend> Service<B> {
         let course: Course<Vec<OrganizationId>> = course(records, state_key::council())?;
         let member = |id: &OrganizationId| {
             let organization = records.organization(id)?;
-            let (id, name, title, keys) =
-                (organization.id, organization.name, organization.title, organization.keys);
+            let (id, name, title, keys) = (organization.id, organization.name, organization.title, organization.keys);
             Ok(CouncilMemberView { id, name, title, keys })
         };
         let members = course.now.value.iter().map(member).collect::<Result<Vec<_>, CallError>>()?;

@@ -18,7 +18,8 @@ use crate::backend::{Backend, View};
 use crate::error::CallError;
 use crate::limits::{CHECK_FAILURES_MAX, CHECK_GRANTS_MAX};
 use crate::views::{
-    ActionName, At, GrantCheckView, GrantFailureView, GrantView, Page, PrincipalView, Provable, ScopeView, Text, TextForm,
+    ActionName, At, GrantCheckView, GrantFailureView, GrantView, Page, PrincipalView, Provable, ScopeView, Text,
+    TextForm,
 };
 
 /// The name under which a failure stands in the table of rejections, as far as it can stand there.

@@ -12,9 +12,7 @@ use crate::api::LotApiServer;
 use crate::backend::Backend;
 use crate::error::CallError;
 use crate::limits::CLAIMS_COUNTED_MAX;
-use crate::views::{
-    At, LotAnswer, LotClaimView, LotView, OrganizationSelector, Page, Provable, Text, TextForm,
-};
+use crate::views::{At, LotAnswer, LotClaimView, LotView, OrganizationSelector, Page, Provable, Text, TextForm};
 
 /// One claim on a lot.
 fn claim(records: Records<'_>, key: &[u8], value: &[u8]) -> Result<LotClaimView, CallError> {

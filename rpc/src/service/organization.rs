@@ -13,8 +13,8 @@ use crate::api::OrganizationApiServer;
 use crate::backend::Backend;
 use crate::error::CallError;
 use crate::views::{
-    At, IntervalView, OrganizationEpochView, OrganizationKeysView, OrganizationSelector, OrganizationView, Page, Provable,
-    Text, TextForm, UsageView,
+    At, IntervalView, OrganizationEpochView, OrganizationKeysView, OrganizationSelector, OrganizationView, Page,
+    Provable, Text, TextForm, UsageView,
 };
 
 #[async_trait]

@@ -73,7 +73,8 @@ impl<B: Backend> Service<B> {
                 return Err(CallError::parameter("prove", reason));
             }
             (true, Some(_)) if next.is_some() => {
-                let reason = format!("more than {PROVEN_ITEMS_MAX} items; proof_lookup has the proof, which holds them");
+                let reason =
+                    format!("more than {PROVEN_ITEMS_MAX} items; proof_lookup has the proof, which holds them");
                 return Err(CallError::TooLarge { reason });
             }
             (true, Some(question)) => Some(self.lookup_file(question, height)?),

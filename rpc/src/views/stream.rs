@@ -157,11 +157,7 @@ pub struct SupersededView {
 
 impl From<Superseded> for SupersededView {
     fn from(superseded: Superseded) -> Self {
-        Self {
-            at: superseded.at.into(),
-            by: superseded.by.into(),
-            replacement: superseded.replacement.map(Text),
-        }
+        Self { at: superseded.at.into(), by: superseded.by.into(), replacement: superseded.replacement.map(Text) }
     }
 }
 

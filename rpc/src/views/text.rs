@@ -238,7 +238,8 @@ impl TextForm for Vec<u8> {
 impl TextForm for Question {
     const NAME: &'static str = "Question";
     const PATTERN: &'static str = "^[a-zA-Z]+(:[a-z0-9:/-]+)?$";
-    const MEANING: &'static str = "a question: a kind and, after a colon, its subject, such as device:ID or grants:zone:ID/PATH";
+    const MEANING: &'static str =
+        "a question: a kind and, after a colon, its subject, such as device:ID or grants:zone:ID/PATH";
 
     fn to_text(&self) -> String {
         self.to_string()

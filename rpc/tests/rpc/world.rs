@@ -141,7 +141,11 @@ impl World {
             organization(&mut state, "sf-water", "San Francisco Water", WATER_KEY, &[Role::Council, Role::Operator]);
         let meterworks =
             organization(&mut state, "meterworks", "Meterworks GmbH", METERWORKS_KEY, &[Role::Manufacturer]);
-        put(&mut state, state_key::ordinal(state_key::parameters(), 0), &Interval::open(PARAMETERS, Position::default()));
+        put(
+            &mut state,
+            state_key::ordinal(state_key::parameters(), 0),
+            &Interval::open(PARAMETERS, Position::default()),
+        );
         put(&mut state, state_key::ordinal(state_key::council(), 0), &Interval::open(vec![water], Position::default()));
         let validators = validators(water);
         put(&mut state, state_key::ordinal(state_key::validators(), 0), &Interval::open(validators.clone(), at(1, 0)));
