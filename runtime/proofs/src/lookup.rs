@@ -214,3 +214,6 @@ impl fmt::Display for Hexadecimal<'_> {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

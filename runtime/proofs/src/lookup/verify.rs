@@ -55,9 +55,9 @@ pub enum LookupReason {
     #[error("it answers {found}, not {expected}")]
     OtherQuestion {
         /// The question in the file.
-        found: Question,
+        found: Box<Question>,
         /// The auditor's.
-        expected: Question,
+        expected: Box<Question>,
     },
     /// A proof that does not hold.
     #[error("proof {index} about {} does not hold: {error}", Hexadecimal(.key))]
@@ -209,7 +209,8 @@ fn establish(
     if let Some(expected) = &expectations.question
         && *expected != lookup.question
     {
-        return Err(LookupReason::OtherQuestion { found: lookup.question.clone(), expected: expected.clone() });
+        let (found, expected) = (Box::new(lookup.question.clone()), Box::new(expected.clone()));
+        return Err(LookupReason::OtherQuestion { found, expected });
     }
     let mut proofs =
         Proofs { root: certified.checkpoint.state_root, rest: &lookup.proofs, used: 0, entries: Vec::new() };

@@ -391,15 +391,10 @@ impl Ledger {
         Attested { transaction, at }
     }
 
-    /// What a node hands to assembly, for a checkpoint at `checkpoint` that `signers` validators signed.
-    pub(crate) fn parts(&self, attested: &Attested, checkpoint: Height, signers: usize) -> Parts {
+    /// A checkpoint that `signers` validators signed, and the way to it.
+    pub(crate) fn finality(&self, checkpoint: Height, signers: usize) -> CheckpointProof {
         let at = |height: Height| usize::try_from(height.get()).expect("a test's height");
         let header = self.headers[at(checkpoint)].clone();
-        let hashes: Vec<Hash> = self.headers.iter().take(at(checkpoint)).map(|header| header.hash().hash()).collect();
-        let past = |height: Height| PastBlock {
-            header: self.headers[at(height)].clone(),
-            history: prove_in(&hashes, height.get()).expect("a past block"),
-        };
         let changes = (1..at(checkpoint)).filter_map(|height| {
             let header = &self.headers[height];
             (header.validators_root != header.next_validators_root).then(|| ValidatorChange {
@@ -408,17 +403,28 @@ impl Ledger {
                 validators: self.councils[height].set.clone(),
             })
         });
+        CheckpointProof {
+            genesis: self.headers[0].clone(),
+            validators: self.councils[0].set.clone(),
+            changes: changes.collect(),
+            certificate: self.decided(at(checkpoint)).certify(&self.chain(), &header, signers),
+            checkpoint: header,
+        }
+    }
+
+    /// What a node hands to assembly, for a checkpoint at `checkpoint` that `signers` validators signed.
+    pub(crate) fn parts(&self, attested: &Attested, checkpoint: Height, signers: usize) -> Parts {
+        let at = |height: Height| usize::try_from(height.get()).expect("a test's height");
+        let hashes: Vec<Hash> = self.headers.iter().take(at(checkpoint)).map(|header| header.hash().hash()).collect();
+        let past = |height: Height| PastBlock {
+            header: self.headers[at(height)].clone(),
+            history: prove_in(&hashes, height.get()).expect("a past block"),
+        };
         let height = attested.at.height;
         let items: Vec<Hash> = self.blocks[at(height)].iter().map(|bytes| leaf_of(bytes)).collect();
         let not_before = attested.transaction.body().not_before.height;
         Parts {
-            finality: CheckpointProof {
-                genesis: self.headers[0].clone(),
-                validators: self.councils[0].set.clone(),
-                changes: changes.collect(),
-                certificate: self.decided(at(checkpoint)).certify(&self.chain(), &header, signers),
-                checkpoint: header,
-            },
+            finality: self.finality(checkpoint, signers),
             block: (height < checkpoint).then(|| past(height)),
             not_before: (not_before > Height::GENESIS).then(|| past(not_before)),
             anchor: None,
