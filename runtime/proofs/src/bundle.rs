@@ -6,7 +6,7 @@
 //!                                     checkpoint ── history_root ──► block, not_before, anchor
 //!                                         │                            │ tx_root
 //!                                     state_root                    transaction
-//!                                         └──► device, stream, grants, placements, organizations
+//!                                         └──► device, stream, grants, placements, organizations, lot, superseded
 //! ```
 //!
 //! A bundle says nothing by itself. [`crate::verdict::verify`] judges it against what the auditor brings along: the
@@ -37,7 +37,7 @@ pub(crate) use device_file::{push_in_order, read_placements};
 pub const BUNDLE_MAGIC: [u8; 12] = *b"cairn bundle";
 
 /// The version that this crate writes and reads.
-pub const BUNDLE_VERSION: u16 = 1;
+pub const BUNDLE_VERSION: u16 = 2;
 
 /// Most bytes of a bundle: a device moved ten thousand times and fifty changes of 32 validators fit. It bounds what a
 /// hostile file can cost an auditor; checks stop at the first failure, so only real validators can make it costly.
@@ -72,9 +72,14 @@ pub struct Bundle {
     /// The placements of other devices that passed on a grant which they held through a zone, in the order of the path:
     /// lists under [`cairn_types::state_key::device_facet`].
     pub placements: Vec<StateProof>,
-    /// The records of the device's owners since `not_before` and of the organizations that gave the grants, ascending by
-    /// id: keys under [`cairn_types::state_key::organization_facet`] with ordinal 0.
+    /// The records of the device's owners since `not_before`, of the organizations that gave the grants and of the
+    /// manufacturer who vouched for the device, ascending by id: keys under
+    /// [`cairn_types::state_key::organization_facet`] with ordinal 0.
     pub organizations: Vec<StateProof>,
+    /// The lot that the device comes from, exactly if its record names one: the key [`cairn_types::state_key::lot`].
+    pub lot: Option<StateProof>,
+    /// Whether the attestation was superseded, or that it was not: the key [`cairn_types::state_key::superseded`].
+    pub superseded: StateProof,
 }
 
 /// A block before the checkpoint.

@@ -8,7 +8,7 @@
 //! checkpoint genesis, validators, changes, past blocks       → finality
 //! statement  blocks, transaction, content                  → bounds, integrity
 //! evidence   state proofs at the checkpoint                  (what the ledger says about the device)
-//! judgement  key, device, authority, stream, later
+//! judgement  key, device, authority, stream, later, present
 //! ```
 //!
 //! The first three stop at the first thing that is wrong, because nothing after it would mean anything; the axes that were
@@ -16,25 +16,32 @@
 //!
 //! The three outcomes are those of [`Outcome`]. The invariant: `VALID` is given only if there is no [`Reason`] against it,
 //! and no input to an axis changes when the ledger grows, apart from doubt that its participants add later
-//! (`suspect_since`) and from the list [`Verdict::later`].
+//! (`suspect_since`, or trust in a lot that ends) and from what is said of the checkpoint itself: finality, how far the
+//! stream reached, [`Verdict::later`] and [`Verdict::present`].
 
 mod axes;
 mod display;
 mod evidence;
 mod expectations;
+mod gaps;
 pub(crate) mod history;
 mod judgement;
+mod later;
+mod present;
 mod reason;
 mod statement;
 
 use cairn_types::{ChainId, OrganizationId};
 
 pub use axes::{
-    Authority, BlockPoint, Bounds, Device, DeviceStanding, Finality, FreshnessStanding, Integrity, Key, KeyEpoch,
-    KeyStanding, Later, LaterEvent, OrganizationName, Signer, Silence, Statement, Stream, StreamStanding,
+    Authority, BlockPoint, Bounds, Device, DeviceStanding, Endorsement, EndorsementTrust, Finality, FreshnessStanding,
+    Integrity, Key, KeyEpoch, KeyStanding, OrganizationName, Signer, Silence, Statement, Stream, StreamStanding,
     TrustedStanding,
 };
 pub use expectations::{ContentEvidence, Expectations, Freshness};
+pub use gaps::{Gap, gaps};
+pub use later::{Later, LaterEvent};
+pub use present::{Live, Present, PresentAuthority, PresentKey, PresentStream};
 pub use reason::{Outcome, PastBlockName, Reason, Subject};
 
 use crate::bundle::Bundle;
@@ -67,6 +74,8 @@ pub struct Verdict {
     pub stream: Option<Stream>,
     /// What happened afterwards, up to the checkpoint.
     pub later: Option<Vec<Later>>,
+    /// How the same would stand at the checkpoint. It changes no outcome.
+    pub present: Option<Present>,
     /// Names of the organizations that the axes mention, ascending by id.
     pub organizations: Vec<OrganizationName>,
 }
@@ -86,6 +95,7 @@ impl Verdict {
             authority: None,
             stream: None,
             later: None,
+            present: None,
             organizations: Vec::new(),
         }
     }

@@ -91,10 +91,12 @@ impl Bundle {
         let grants = path.iter().map(|(id, _)| prove(Query::key(&state_key::grant(id)))).collect::<Result<_, _>>()?;
         let placements =
             zone_grantors(&path, &device).iter().map(|id| prove(placements_query(id))).collect::<Result<_, _>>()?;
-        let organizations = organizations(&file.owners, body.not_before.height, &path)
+        let organizations = organizations(&file, body.not_before.height, &path)
             .iter()
             .map(|id| prove(organization_query(id)))
             .collect::<Result<_, _>>()?;
+
+        let lot = file.record.endorsement.as_ref().map(|word| Query::key(&state_key::lot(&word.lot)));
 
         let bundle = Self {
             magic: BUNDLE_MAGIC,
@@ -110,6 +112,8 @@ impl Bundle {
             grants,
             placements,
             organizations,
+            lot: lot.map(prove).transpose()?,
+            superseded: prove(Query::key(&state_key::superseded(&attest.stream, attest.sequence)))?,
         };
         match bundle.encode().len() {
             bytes if bytes > BUNDLE_BYTES_MAX => Err(AssembleError::TooLarge { bytes }),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use cairn_types::state_key::{self, DeviceFacet, OrganizationFacet};
 use cairn_types::{DeviceId, Grantee, Height, Interval, OrganizationId, Position, Principal};
 
+use super::DeviceFile;
 use crate::authority::Link;
 use crate::tree::Query;
 
@@ -38,19 +39,16 @@ pub(crate) fn zone_grantors(path: &[Link], device: &DeviceId) -> Vec<DeviceId> {
     found
 }
 
-/// The organizations to name: owners of the device at or after the end of block `after`, and grantors on the path;
-/// ascending.
-pub(crate) fn organizations(
-    owners: &[Interval<OrganizationId>],
-    after: Height,
-    path: &[Link],
-) -> BTreeSet<OrganizationId> {
+/// The organizations to name: owners of the device at or after the end of block `after`, grantors on the path, and the
+/// manufacturer who vouched; ascending.
+pub(crate) fn organizations(file: &DeviceFile, after: Height, path: &[Link]) -> BTreeSet<OrganizationId> {
     let grantors = path.iter().filter_map(|(_, link)| match link.value.grantor {
         Principal::Organization(id) => Some(id),
         Principal::Device(_) => None,
     });
-    let owners = owners.iter().filter(|owner| owner.to.is_none_or(|to| end_of(after) < to));
-    owners.map(|owner| owner.value).chain(grantors).collect()
+    let manufacturer = file.record.endorsement.as_ref().map(|endorsement| endorsement.manufacturer);
+    let owners = file.owners.iter().filter(|owner| owner.to.is_none_or(|to| end_of(after) < to));
+    owners.map(|owner| owner.value).chain(grantors).chain(manufacturer).collect()
 }
 
 /// The question for a device's file.

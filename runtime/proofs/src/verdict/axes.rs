@@ -5,8 +5,8 @@
 
 use cairn_types::record::DeviceKey;
 use cairn_types::{
-    Actions, BlockHash, ClaimedTime, Content, DeviceId, DeviceStatus, GrantId, Height, Interval, Name, OrganizationId,
-    Position, Power, PublicKey, Round, StreamId, TransactionId, ValidatorIndex, Zone,
+    Actions, BlockHash, ClaimedTime, Content, DeviceId, DeviceStatus, GrantId, Height, Interval, LotId, Name,
+    OrganizationId, Position, Power, PublicKey, Round, StreamId, TransactionId, ValidatorIndex, Zone,
 };
 
 use super::expectations::ContentEvidence;
@@ -268,14 +268,57 @@ pub struct Device {
     pub model: String,
     /// Where it was registered.
     pub registered: Position,
-    /// The manufacturer that vouches for it.
-    pub endorsed_by: Option<OrganizationId>,
+    /// Who vouched for it; without anybody it is unendorsed.
+    pub endorsement: Option<Endorsement>,
     /// Its statuses within the bounds.
     pub statuses: Vec<Interval<DeviceStatus>>,
     /// Its owners within the bounds.
     pub owners: Vec<Interval<OrganizationId>>,
     /// Its places within the bounds.
     pub zones: Vec<Interval<Zone>>,
+}
+
+/// That a manufacturer vouched for a device. The fact stays; the trust in it may end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endorsement {
+    /// Who vouched.
+    pub manufacturer: OrganizationId,
+    /// The lot that the device comes from.
+    pub lot: LotId,
+    /// What the manufacturer calls the lot's devices.
+    pub label: String,
+    /// The device's serial number.
+    pub serial: String,
+    /// Whether that is still trusted, as of the checkpoint.
+    pub trust: EndorsementTrust,
+}
+
+/// Whether a manufacturer's word for a device is still trusted. It leaves the outcome as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndorsementTrust {
+    /// It is.
+    Trusted,
+    /// The manufacturer ended trust in the lot, or was expelled.
+    Distrusted {
+        /// Where.
+        since: Position,
+    },
+    /// The manufacturer ended trust in the lot, and doubts what claimed it when this device did.
+    Suspect {
+        /// Since when claims on the lot are in doubt.
+        since: Position,
+    },
+}
+
+impl EndorsementTrust {
+    /// The trust in one word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Distrusted { .. } => "distrusted",
+            Self::Suspect { .. } => "suspect",
+        }
+    }
 }
 
 /// How a device stands.
@@ -444,71 +487,6 @@ impl Silence {
             Self::Unknown => "unknown",
             Self::Within => "within",
             Self::Silent { .. } => "silent",
-        }
-    }
-}
-
-/// Something that happened after the attestation, up to the checkpoint. It takes nothing back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Later {
-    /// Where.
-    pub position: Position,
-    /// What.
-    pub event: LaterEvent,
-}
-
-/// What can happen later.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaterEvent {
-    /// The device got its next key.
-    KeyRotated {
-        /// The new key.
-        key: PublicKey,
-    },
-    /// The device got another status.
-    StatusChanged {
-        /// The status.
-        status: DeviceStatus,
-        /// Since when its word is in doubt.
-        suspect_since: Option<Position>,
-    },
-    /// The device got another owner.
-    OwnerChanged {
-        /// The owner.
-        owner: OrganizationId,
-    },
-    /// The device was moved.
-    Placed {
-        /// Where to.
-        zone: Zone,
-    },
-    /// A grant on the path was revoked.
-    GrantRevoked {
-        /// The grant.
-        grant: GrantId,
-        /// Since when what was done under it is in doubt.
-        suspect_since: Option<Position>,
-    },
-    /// The device attested more; the position is that of the last.
-    Attested {
-        /// How many more.
-        further: u64,
-    },
-    /// The stream was closed.
-    StreamClosed,
-}
-
-impl LaterEvent {
-    /// The event's name in the JSON form.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::KeyRotated { .. } => "key_rotated",
-            Self::StatusChanged { .. } => "status_changed",
-            Self::OwnerChanged { .. } => "owner_changed",
-            Self::Placed { .. } => "placed",
-            Self::GrantRevoked { .. } => "grant_revoked",
-            Self::Attested { .. } => "attested",
-            Self::StreamClosed => "stream_closed",
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use cairn_types::{DeviceId, Grantee, Hash, Interval, OrganizationId, Position, Principal, Scope, Zone};
+use cairn_types::{
+    AttestationRef, DeviceId, Grantee, Hash, Interval, OrganizationId, Position, Principal, Scope, Zone,
+};
 
 use super::Verdict;
 use super::axes::{
-    Authority, BlockPoint, Bounds, Device, Finality, FreshnessStanding, Integrity, Key, KeyStanding, LaterEvent,
-    Silence, Stream, StreamStanding, TrustedStanding,
+    Authority, BlockPoint, Bounds, Device, Endorsement, EndorsementTrust, Finality, FreshnessStanding, Integrity, Key,
+    KeyStanding, Silence, Stream, StreamStanding, TrustedStanding,
 };
+use super::later::LaterEvent;
+use super::present::{Present, PresentAuthority, PresentKey, PresentStream};
 use cairn_types::record::GrantTerms;
 
 /// What stands in place of an axis that was not reached.
@@ -50,7 +54,8 @@ impl Display for Verdict {
                 verdict.event(&event.event, f)?;
             }
             Ok(())
-        })
+        })?;
+        self.axis(f, "present", self.present.as_ref(), Self::present)
     }
 }
 
@@ -127,7 +132,8 @@ impl Verdict {
         }
         match &key.epoch {
             Some(epoch) => {
-                let key: String = epoch.key.to_string().chars().take("ed25519:".len() + SHORT_DIGITS).collect();
+                let shown = epoch.key.algorithm().len() + ":".len() + SHORT_DIGITS;
+                let key: String = epoch.key.to_string().chars().take(shown).collect();
                 write!(f, ": {key}…, {}", Span(epoch.from, epoch.to))
             }
             None => Ok(()),
@@ -140,10 +146,53 @@ impl Verdict {
         list(f, &device.owners, |owner, f| f.write_str(&self.name(owner)))?;
         f.write_str("; in ")?;
         list(f, &device.zones, |zone, f| f.write_str(&self.zone(zone)))?;
-        match &device.endorsed_by {
-            Some(organization) => write!(f, "; endorsed by {}", self.name(organization)),
-            None => f.write_str("; unendorsed"),
+        let Some(Endorsement { manufacturer, lot, label, serial, trust }) = &device.endorsement else {
+            return f.write_str("; unendorsed");
+        };
+        let (maker, serial, label) = (self.name(manufacturer), serial.escape_debug(), label.escape_debug());
+        write!(f, "{NEXT_LINE}endorsed by {maker} as number {serial} of lot {label} ({})", short(&lot.hash()))?;
+        match trust {
+            EndorsementTrust::Trusted => Ok(()),
+            EndorsementTrust::Distrusted { since } => write!(f, ", DISTRUSTED since {since}"),
+            EndorsementTrust::Suspect { since } => write!(f, ", SUSPECT since {since}"),
         }
+    }
+
+    fn present(&self, present: &Present, f: &mut Formatter<'_>) -> fmt::Result {
+        match present.key {
+            PresentKey::Held => f.write_str("the key still speaks for the device")?,
+            PresentKey::Suspect { since } => write!(f, "the key speaks for the device, SUSPECT since {since}")?,
+            PresentKey::Ended { at } => write!(f, "the key speaks no longer, since {at}")?,
+            PresentKey::NotHeld => f.write_str("the key does NOT speak for the device")?,
+        }
+        if let Some(status) = present.status {
+            write!(f, "; {status}")?;
+        }
+        match &present.owner {
+            Some(owner) => write!(f, "; owned by {}", self.name(owner))?,
+            None => f.write_str("; owned by nobody")?,
+        }
+        if let Some(zone) = &present.zone {
+            write!(f, "; in {}", self.zone(zone))?;
+        }
+        match &present.authority {
+            PresentAuthority::Held => f.write_str("; entitled")?,
+            PresentAuthority::Suspect { grant, since } => {
+                write!(f, "; entitled, SUSPECT since {since}, grant {}", short(&grant.hash()))?;
+            }
+            PresentAuthority::NotHeld { failure } => write!(f, "; no longer entitled: {failure}")?,
+        }
+        match present.stream {
+            PresentStream::Open => {}
+            other => write!(f, "; stream {}", other.name())?,
+        }
+        if let Some(effective) = present.recovery {
+            write!(f, "; another key is to speak from height {effective}")?;
+        }
+        if let Some(to) = &present.offered_to {
+            write!(f, "; offered to {}", self.name(to))?;
+        }
+        if present.superseded { f.write_str("; SUPERSEDED") } else { Ok(()) }
     }
 
     fn authority(&self, authority: &Authority, f: &mut Formatter<'_>) -> fmt::Result {
@@ -214,15 +263,36 @@ impl Verdict {
         };
         match event {
             LaterEvent::KeyRotated { .. } => f.write_str("the device got its next key"),
+            LaterEvent::RecoveryAnnounced { effective, .. } => {
+                write!(f, "the owner announced another key from height {effective}")
+            }
+            LaterEvent::RecoveryCancelled { .. } => f.write_str("the announced key was called off"),
             LaterEvent::StatusChanged { status, suspect_since } => {
                 write!(f, "the device became {status}")?;
                 doubt(f, suspect_since)
             }
+            LaterEvent::Offered { to } => write!(f, "the device was offered to {}", self.name(to)),
             LaterEvent::OwnerChanged { owner } => write!(f, "the device got owner {}", self.name(owner)),
             LaterEvent::Placed { zone } => write!(f, "the device moved to {}", self.zone(zone)),
             LaterEvent::GrantRevoked { grant, suspect_since } => {
                 write!(f, "grant {} was revoked", short(&grant.hash()))?;
                 doubt(f, suspect_since)
+            }
+            LaterEvent::LotDistrusted { lot, suspect_since } => {
+                write!(f, "trust in lot {} ended", short(&lot.hash()))?;
+                doubt(f, suspect_since)
+            }
+            LaterEvent::OrganizationExpelled { organization } => {
+                write!(f, "organization {} was expelled", self.name(organization))
+            }
+            LaterEvent::Superseded { by, replacement } => {
+                write!(f, "superseded by {}", self.principal(by))?;
+                match replacement {
+                    Some(AttestationRef { stream, sequence }) => {
+                        write!(f, "; use number {sequence} of stream {}", short(&stream.hash()))
+                    }
+                    None => Ok(()),
+                }
             }
             LaterEvent::Attested { further: 1 } => f.write_str("one more attestation"),
             LaterEvent::Attested { further } => write!(f, "the last of {further} more attestations"),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use cairn_types::record::{GrantTerms, OrganizationRecord, StreamRecord};
-use cairn_types::{DeviceId, GrantId, Hash, Interval, OrganizationId, Position, Zone, codec, limits, state_key};
+use cairn_types::record::{EndorsementRecord, GrantTerms, LotRecord, OrganizationRecord, StreamRecord, Superseded};
+use cairn_types::{
+    AttestationRef, DeviceId, GrantId, Hash, Interval, OrganizationId, Position, Zone, codec, limits, state_key,
+};
 
 use super::axes::OrganizationName;
 use super::reason::{Reason, Subject};
@@ -30,6 +32,10 @@ pub(super) struct Evidence {
     pub(super) organizations: Vec<OrganizationName>,
     /// The same organizations' records.
     pub(super) records: BTreeMap<OrganizationId, OrganizationRecord>,
+    /// The lot that the device comes from, exactly if somebody vouched for it.
+    pub(super) lot: Option<Interval<LotRecord>>,
+    /// That the attestation is not to be used any more.
+    pub(super) superseded: Option<Superseded>,
 }
 
 impl Evidence {
@@ -74,7 +80,7 @@ pub(super) fn establish(bundle: &Bundle, statement: &Established) -> Result<Evid
 
     let (mut names, mut records) = (Vec::new(), BTreeMap::new());
     let mut proofs = bundle.organizations.iter();
-    for id in organizations(&file.owners, statement.bounds.after.height, &path) {
+    for id in organizations(&file, statement.bounds.after.height, &path) {
         let proof = proofs.next().ok_or(Reason::ProofMissing { subject: Subject::Organization(id) })?;
         let record = read_organization(proof, root, id)?;
         names.push(OrganizationName { id, name: record.name.clone(), title: record.title.clone() });
@@ -82,7 +88,40 @@ pub(super) fn establish(bundle: &Bundle, statement: &Established) -> Result<Evid
     }
     nothing_left(proofs)?;
 
-    Ok(Evidence { file, stream, path, broken, placements, organizations: names, records })
+    let lot = read_lot(bundle, root, file.record.endorsement.as_ref())?;
+    let superseded = read_superseded(bundle, root, statement)?;
+    Ok(Evidence { file, stream, path, broken, placements, organizations: names, records, lot, superseded })
+}
+
+/// The lot, which is proven exactly if the device's record names one.
+fn read_lot(
+    bundle: &Bundle,
+    root: &Hash,
+    endorsement: Option<&EndorsementRecord>,
+) -> Result<Option<Interval<LotRecord>>, Reason> {
+    let Some(endorsement) = endorsement else {
+        return nothing_left(bundle.lot.iter()).map(|()| None);
+    };
+    let subject = Subject::Lot(endorsement.lot);
+    let proof = bundle.lot.as_ref().ok_or(Reason::ProofMissing { subject })?;
+    let lot: Interval<LotRecord> =
+        one(proof, root, &state_key::lot(&endorsement.lot), subject)?.ok_or(Reason::Absent { subject })?;
+    if lot.value.manufacturer == endorsement.manufacturer {
+        Ok(Some(lot))
+    } else {
+        Err(Reason::RecordMalformed { subject })
+    }
+}
+
+/// Whether the attestation was superseded, which can only have been said after it.
+fn read_superseded(bundle: &Bundle, root: &Hash, statement: &Established) -> Result<Option<Superseded>, Reason> {
+    let (stream, sequence) = (statement.attest.stream, statement.attest.sequence);
+    let subject = Subject::Superseded(AttestationRef { stream, sequence });
+    let superseded = one(&bundle.superseded, root, &state_key::superseded(&stream, sequence), subject)?;
+    match superseded {
+        Some(Superseded { at, .. }) if at <= statement.bounds.position => Err(Reason::RecordMalformed { subject }),
+        superseded => Ok(superseded),
+    }
 }
 
 /// Follows the grants from `first` to the one without a parent, proof by proof.

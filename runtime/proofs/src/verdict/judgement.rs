@@ -1,12 +1,12 @@
-//! The last step: what the evidence says about key, device, authority and stream at the position of inclusion, and in the
-//! time in which the attestation can have been said.
+//! The last step: what the evidence says about key, device, authority and stream at the position of inclusion, in the time
+//! in which the attestation can have been said, and at the checkpoint.
 //!
 //! That time reaches from the end of block L, which the device had seen, to the position of inclusion U. The outcome rests
 //! on U alone, as the ledger's own rules do; what held at U but not throughout is shown and takes nothing away.
 
 use std::collections::BTreeSet;
 
-use cairn_types::record::GrantTerms;
+use cairn_types::record::{DeviceKey, GrantTerms};
 use cairn_types::{
     Action, DeviceId, DeviceStatus, GrantId, Interval, OrganizationId, Position, Principal, StreamId, Target, Zone,
     transaction,
@@ -14,9 +14,12 @@ use cairn_types::{
 
 use super::Verdict;
 use super::axes::{
-    Authority, Device, DeviceStanding, Key, KeyEpoch, KeyStanding, Later, LaterEvent, Silence, Stream, StreamStanding,
+    Authority, Device, DeviceStanding, Endorsement, EndorsementTrust, Key, KeyEpoch, KeyStanding, Silence, Stream,
+    StreamStanding,
 };
 use super::evidence::Evidence;
+use super::later;
+use super::present::{Present, PresentAuthority, PresentKey, PresentStream};
 use super::reason::Reason;
 use super::statement::Established;
 use crate::authority::{self, AuthorityFailure, Surroundings};
@@ -27,11 +30,14 @@ use crate::bundle::{Bundle, standing_at};
 pub(super) fn judge(statement: &Established, evidence: &Evidence, bundle: &Bundle, verdict: &mut Verdict) {
     let case = Case { statement, evidence, bundle };
     let mut reasons = Vec::new();
-    verdict.key = Some(case.key(&mut reasons));
-    verdict.device = Some(case.device(&mut reasons));
-    verdict.authority = Some(case.authority(&mut reasons));
-    verdict.stream = Some(case.stream(&mut reasons));
-    verdict.later = Some(case.later());
+    let (key, device) = (case.key(&mut reasons), case.device(&mut reasons));
+    let (authority, stream) = (case.authority(&mut reasons), case.stream(&mut reasons));
+    verdict.present = Some(case.present(&key, &stream));
+    verdict.key = Some(key);
+    verdict.device = Some(device);
+    verdict.authority = Some(authority);
+    verdict.stream = Some(stream);
+    verdict.later = Some(later::since(case.included(), statement.attest.sequence, evidence));
     for reason in reasons {
         verdict.hold_against(reason);
     }
@@ -81,10 +87,7 @@ impl Case<'_> {
             reasons.push(reason);
             return Key { standing: KeyStanding::NotHeld, epoch };
         }
-        // A revoked device's word is in doubt, whichever status interval carries the doubt.
-        let doubts = self.evidence.file.statuses.iter().filter_map(|status| status.suspect_since);
-        let since = doubts.chain(interval.suspect_since).min().filter(|since| *since <= position);
-        let standing = match since {
+        let standing = match self.doubt(interval).filter(|since| *since <= position) {
             Some(since) => {
                 reasons.push(Reason::KeySuspect { since });
                 KeyStanding::Suspect { since }
@@ -93,6 +96,13 @@ impl Case<'_> {
             None => KeyStanding::HeldAtInclusion,
         };
         Key { standing, epoch }
+    }
+
+    /// Since when what was signed in this epoch is in doubt: the epoch itself, after a recovery, or the device. A revoked
+    /// device's word is in doubt, whichever status interval carries the doubt.
+    fn doubt(&self, epoch: &Interval<DeviceKey>) -> Option<Position> {
+        let doubts = self.evidence.file.statuses.iter().filter_map(|status| status.suspect_since);
+        doubts.chain(epoch.suspect_since).min()
     }
 
     /// Exactly one signature, by the device, with the key that spoke for it at the inclusion.
@@ -133,31 +143,44 @@ impl Case<'_> {
             standing,
             model: file.record.inception.model.clone(),
             registered: file.record.registered,
-            endorsed_by: file.record.endorsement.as_ref().map(|endorsement| endorsement.manufacturer),
+            endorsement: self.endorsement(),
             statuses,
             owners: within(&file.owners, after, position).cloned().collect(),
             zones: within(&file.placements, after, position).cloned().collect(),
         }
     }
 
+    /// Who vouched for the device, and whether that is still trusted at the checkpoint.
+    fn endorsement(&self) -> Option<Endorsement> {
+        let record = &self.evidence.file.record;
+        let (word, lot) = (record.endorsement.as_ref()?, self.evidence.lot.as_ref()?);
+        let expelled = self.evidence.records.get(&word.manufacturer).and_then(|maker| maker.expelled);
+        // What was done under a doubtful lot is the claim on it, which is made at the registration.
+        let trust = match lot.suspect_since.filter(|since| *since <= record.registered) {
+            Some(since) => EndorsementTrust::Suspect { since },
+            None => match lot.to.into_iter().chain(expelled).min() {
+                Some(since) => EndorsementTrust::Distrusted { since },
+                None => EndorsementTrust::Trusted,
+            },
+        };
+        let (label, serial) = (lot.value.label.clone(), word.serial.clone());
+        Some(Endorsement { manufacturer: word.manufacturer, lot: word.lot, label, serial, trust })
+    }
+
     fn authority(&self, reasons: &mut Vec<Reason>) -> Authority {
         let path = self.evidence.path.clone();
-        let at_inclusion = match &self.evidence.broken {
-            Some(failure) => Err(failure.clone()),
-            None => self.entitled_at(self.included()),
-        };
-        if let Err(failure) = at_inclusion {
+        if let Err(failure) = self.entitled(self.included()) {
             reasons.push(Reason::AuthorityNotHeld(failure.clone()));
             return Authority::NotHeld { path, failure };
         }
-        if let Some((since, grant)) = self.doubted_grant() {
+        if let Some((since, grant)) = self.doubted_grant(self.included()) {
             reasons.push(Reason::AuthoritySuspect { grant, since });
             return Authority::Suspect { path, grant, since };
         }
         // From the latest moment backwards, as long as it was held without a break.
         let mut since = self.included();
         for moment in self.moments().into_iter().rev() {
-            if let Err(before) = self.entitled_at(moment) {
+            if let Err(before) = self.entitled(moment) {
                 return Authority::Indeterminate { path, since, before };
             }
             since = moment;
@@ -166,7 +189,10 @@ impl Case<'_> {
     }
 
     /// Whether the device was entitled to attest in this stream at `position`.
-    fn entitled_at(&self, position: Position) -> Result<(), AuthorityFailure> {
+    fn entitled(&self, position: Position) -> Result<(), AuthorityFailure> {
+        if let Some(failure) = &self.evidence.broken {
+            return Err(failure.clone());
+        }
         let device = self.statement.device;
         let file = &self.evidence.file;
         let at = At { case: self, position };
@@ -185,13 +211,13 @@ impl Case<'_> {
         authority::check(&self.evidence.path, &signer, &at, &target, Action::Attest, position)
     }
 
-    /// The grant on the path that was in doubt first, if that was at or before the inclusion.
-    fn doubted_grant(&self) -> Option<(Position, GrantId)> {
+    /// The grant on the path that was in doubt first, if that was at or before `position`.
+    fn doubted_grant(&self, position: Position) -> Option<(Position, GrantId)> {
         let doubts = self.evidence.path.iter().filter_map(|(grant, link)| Some((link.suspect_since?, *grant)));
-        doubts.filter(|(since, _)| *since <= self.included()).min()
+        doubts.filter(|(since, _)| *since <= position).min()
     }
 
-    /// All moments from the end of block L to the inclusion at which the answer to [`Self::entitled_at`] can change.
+    /// All moments from the end of block L to the inclusion at which the answer to [`Self::entitled`] can change.
     fn moments(&self) -> BTreeSet<Position> {
         let mut moments = BTreeSet::new();
         let file = &self.evidence.file;
@@ -201,6 +227,9 @@ impl Case<'_> {
         }
         for owner in &file.owners {
             add(owner.from, owner.to);
+        }
+        for record in self.evidence.records.values() {
+            add(record.admitted, record.expelled);
         }
         for (_, link) in &self.evidence.path {
             let GrantTerms { window, .. } = &link.value;
@@ -274,42 +303,44 @@ impl Case<'_> {
         }
     }
 
-    /// What happened after the inclusion, up to the checkpoint, in the order of the ledger.
-    fn later(&self) -> Vec<Later> {
+    /// How the same would stand in the next block. `key` is the axis as it stood at the inclusion.
+    fn present(&self, key: &Key, stream: &Stream) -> Present {
         let (file, record) = (&self.evidence.file, &self.evidence.stream);
-        let mut later = Vec::new();
-        let mut add = |position: Position, event: LaterEvent| {
-            if position > self.included() {
-                later.push(Later { position, event });
-            }
+        let checkpoint = self.bundle.finality.checkpoint.height;
+        let position = checkpoint.next().map_or(end_of(checkpoint), Position::start_of);
+        let epoch = standing_at(&file.keys, self.included()).filter(|_| key.standing != KeyStanding::NotHeld);
+        let key = match epoch {
+            None => PresentKey::NotHeld,
+            Some(Interval { to: Some(at), .. }) => PresentKey::Ended { at: *at },
+            Some(epoch) => match self.doubt(epoch) {
+                Some(since) => PresentKey::Suspect { since },
+                None => PresentKey::Held,
+            },
         };
-        for interval in &file.keys {
-            add(interval.from, LaterEvent::KeyRotated { key: interval.value.key });
+        let authority = match self.entitled(position) {
+            Err(failure) => PresentAuthority::NotHeld { failure },
+            Ok(()) => match self.doubted_grant(position) {
+                Some((since, grant)) => PresentAuthority::Suspect { grant, since },
+                None => PresentAuthority::Held,
+            },
+        };
+        let stream = match (stream.standing, record.forked_at, record.closed) {
+            (StreamStanding::Contradicts, _, _) => PresentStream::Contradicts,
+            (_, Some(_), _) => PresentStream::Forked,
+            (_, None, Some(_)) => PresentStream::Closed,
+            (_, None, None) => PresentStream::Open,
+        };
+        Present {
+            position,
+            key,
+            status: standing_at(&file.statuses, position).map(|interval| interval.value),
+            owner: standing_at(&file.owners, position).map(|interval| interval.value),
+            zone: standing_at(&file.placements, position).map(|interval| interval.value.clone()),
+            authority,
+            stream,
+            superseded: self.evidence.superseded.is_some(),
+            recovery: standing_at(&file.recoveries, position).map(|recovery| recovery.value.effective),
+            offered_to: standing_at(&file.offers, position).map(|offer| offer.value),
         }
-        for interval in &file.statuses {
-            let Interval { value: status, suspect_since, .. } = *interval;
-            add(interval.from, LaterEvent::StatusChanged { status, suspect_since });
-        }
-        for interval in &file.owners {
-            add(interval.from, LaterEvent::OwnerChanged { owner: interval.value });
-        }
-        for interval in &file.placements {
-            add(interval.from, LaterEvent::Placed { zone: interval.value.clone() });
-        }
-        for (grant, link) in &self.evidence.path {
-            if let Some(to) = link.to {
-                add(to, LaterEvent::GrantRevoked { grant: *grant, suspect_since: link.suspect_since });
-            }
-        }
-        let further = record.count.saturating_sub(self.statement.attest.sequence).saturating_sub(1);
-        if further > 0 {
-            add(record.head_position, LaterEvent::Attested { further });
-        }
-        if let Some(closed) = record.closed {
-            add(closed, LaterEvent::StreamClosed);
-        }
-        // Stable, so that what one transaction did stays in the order above.
-        later.sort_by_key(|event| event.position);
-        later
     }
 }

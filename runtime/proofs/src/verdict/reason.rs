@@ -5,8 +5,8 @@ use std::fmt;
 use cairn_types::hash::TransactionId;
 use cairn_types::validators::ValidatorSetError;
 use cairn_types::{
-    BlockHash, CertificateError, ChainId, Content, ContentForm, DecodeError, DeviceId, DeviceStatus, GrantId, Hash,
-    Height, OrganizationId, Position, SignatureError, StreamId,
+    AttestationRef, BlockHash, CertificateError, ChainId, Content, ContentForm, DecodeError, DeviceId, DeviceStatus,
+    GrantId, Hash, Height, LotId, OrganizationId, Position, SignatureError, StreamId,
 };
 
 use super::expectations::ContentEvidence;
@@ -78,6 +78,10 @@ pub enum Subject {
     Placements(DeviceId),
     /// An organization.
     Organization(OrganizationId),
+    /// The lot that the device comes from.
+    Lot(LotId),
+    /// Whether the attestation was superseded.
+    Superseded(AttestationRef),
 }
 
 impl fmt::Display for Subject {
@@ -88,6 +92,8 @@ impl fmt::Display for Subject {
             Self::Grant(id) => write!(f, "grant {id}"),
             Self::Placements(id) => write!(f, "the placements of device {id}"),
             Self::Organization(id) => write!(f, "organization {id}"),
+            Self::Lot(id) => write!(f, "lot {id}"),
+            Self::Superseded(target) => write!(f, "what supersedes attestation {target}"),
         }
     }
 }
