@@ -57,8 +57,8 @@ pub use transaction::{
 };
 pub use usage::UsageView;
 pub use verdict::{
-    AuthorityView, BlockPointView, BoundsView, ContentEvidenceView, DeviceStandingView, FinalityView, IntegrityView,
-    KeyStandingView, LaterView, OrganizationNameView, OwnerFact, ReasonView, SignerView, StatementView, StatusFact,
-    StreamStandingView, VerdictView, ZoneFact,
+    AuthorityView, BlockPointView, BoundsView, ContentEvidenceView, DeviceStandingView, EndorsementStandingView,
+    FinalityView, IntegrityView, KeyStandingView, LaterView, OrganizationNameView, OwnerFact, PresentView, ReasonView,
+    SignerView, StatementView, StatusFact, StreamStandingView, VerdictView, ZoneFact,
 };
 pub use zone::{PrincipalView, ScopeView, ZoneView};

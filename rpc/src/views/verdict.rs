@@ -3,8 +3,8 @@
 mod convert;
 
 use cairn_types::{
-    BlockHash, ChainId, ContentHash, DeviceId, GrantId, Height, Name, OrganizationId, PublicKey, StreamId,
-    TransactionId,
+    AttestationRef, BlockHash, ChainId, ContentHash, DeviceId, GrantId, Height, LotId, Name, OrganizationId, PublicKey,
+    StreamId, TransactionId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::envelope::{IntervalView, PositionView};
 use super::grant::GrantView;
 use super::stream::{ClaimedTimeView, ContentFormName, ContentView};
 use super::text::Text;
-use super::zone::ZoneView;
+use super::zone::{PrincipalView, ZoneView};
 
 /// Content at hand, as its owner hashed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +60,11 @@ pub struct VerdictView {
     pub stream: Option<StreamStandingView>,
     /// What happened afterwards, up to the checkpoint.
     pub later: Option<Vec<LaterView>>,
+    /// How the same would stand at the checkpoint.
+    pub present: Option<PresentView>,
+    /// `ok`, `refused`, `doubtful` or `unknown`: the answer about now. Unless a limit on the checkpoint's age was given, and
+    /// kept, it is `unknown`.
+    pub live: String,
     /// Names of the organizations that the axes mention.
     pub organizations: Vec<OrganizationNameView>,
 }
@@ -187,14 +192,31 @@ pub struct DeviceStandingView {
     pub model: String,
     /// Where it was registered.
     pub registered: PositionView,
-    /// The manufacturer that vouches for it.
-    pub endorsed_by: Option<Text<OrganizationId>>,
+    /// Who vouched for it; absent if it is unendorsed.
+    pub endorsement: Option<EndorsementStandingView>,
     /// Its statuses within the bounds.
     pub statuses: Vec<IntervalView<StatusFact>>,
     /// Its owners within the bounds.
     pub owners: Vec<IntervalView<OwnerFact>>,
     /// Its places within the bounds.
     pub zones: Vec<IntervalView<ZoneFact>>,
+}
+
+/// That a manufacturer vouched for a device. The fact stays; the trust in it may end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndorsementStandingView {
+    /// Who vouched.
+    pub manufacturer: Text<OrganizationId>,
+    /// The lot that the device comes from.
+    pub lot: Text<LotId>,
+    /// What the manufacturer calls the lot's devices.
+    pub label: String,
+    /// The device's serial number.
+    pub serial: String,
+    /// `trusted`, `distrusted` or `suspect`, as of the checkpoint.
+    pub trust: String,
+    /// Since when it is not trusted.
+    pub since: Option<PositionView>,
 }
 
 /// A status, under its name.
@@ -270,22 +292,67 @@ pub struct StreamStandingView {
 pub struct LaterView {
     /// Where.
     pub position: PositionView,
-    /// What: `key_rotated`, `status_changed`, `owner_changed`, `placed`, `grant_revoked`, `attested` or `stream_closed`.
+    /// What: `key_rotated`, `recovery_announced`, `recovery_cancelled`, `status_changed`, `offered`, `owner_changed`,
+    /// `placed`, `grant_revoked`, `lot_distrusted`, `organization_expelled`, `superseded`, `attested` or `stream_closed`.
     pub event: String,
-    /// The new key.
+    /// The new key, or the announced one.
     pub key: Option<Text<PublicKey>>,
+    /// The height from which an announced key is to speak.
+    pub effective: Option<Text<Height>>,
     /// The new status.
     pub status: Option<StatusName>,
+    /// To whom it was offered, or who was expelled.
+    pub organization: Option<Text<OrganizationId>>,
     /// The new owner.
     pub owner: Option<Text<OrganizationId>>,
     /// Where it was placed.
     pub zone: Option<ZoneView>,
     /// The grant.
     pub grant: Option<Text<GrantId>>,
+    /// The lot.
+    pub lot: Option<Text<LotId>>,
+    /// Who superseded it.
+    pub by: Option<PrincipalView>,
+    /// What to use instead.
+    pub replacement: Option<Text<AttestationRef>>,
     /// How many attestations more.
     pub further: Option<Text<u64>>,
     /// From when on something is in doubt.
     pub suspect_since: Option<PositionView>,
+}
+
+/// How the same would stand at the checkpoint: what the rules would say to it in the next block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresentView {
+    /// The position in question: the first after the checkpoint.
+    pub position: PositionView,
+    /// `held`, `suspect`, `ended` or `not_held`: whether the key that signed still speaks for the device.
+    pub key: String,
+    /// Since when the key is in doubt, or ended.
+    pub key_since: Option<PositionView>,
+    /// The device's status.
+    pub status: Option<StatusName>,
+    /// The device's owner.
+    pub owner: Option<Text<OrganizationId>>,
+    /// Where the device is.
+    pub zone: Option<ZoneView>,
+    /// `held`, `suspect` or `not_held`: whether the device is still entitled, by the same path of grants.
+    pub authority: String,
+    /// The grant in doubt.
+    pub suspect: Option<Text<GrantId>>,
+    /// Since when it is in doubt.
+    pub suspect_since: Option<PositionView>,
+    /// What stands in the way of the authority.
+    pub failure: Option<String>,
+    /// `open`, `closed`, `forked` or `contradicts`: whether the stream still takes attestations.
+    pub stream: String,
+    /// Whether it was said that this attestation is not to be used any more.
+    pub superseded: bool,
+    /// The height from which another key is to speak, if one is announced.
+    pub recovery: Option<Text<Height>>,
+    /// To whom the device is offered.
+    pub offered_to: Option<Text<OrganizationId>>,
 }
 
 /// How an organization is called.

@@ -2,15 +2,16 @@
 
 use cairn_proofs::authority::Link;
 use cairn_proofs::verdict::{
-    Authority, BlockPoint, Bounds, ContentEvidence, Device, Finality, FreshnessStanding, Integrity, Key, KeyStanding,
-    Later, LaterEvent, OrganizationName, Reason, Signer, Silence, Statement, Stream, StreamStanding, Verdict,
+    Authority, BlockPoint, Bounds, ContentEvidence, Device, Endorsement, EndorsementTrust, Finality, FreshnessStanding,
+    Integrity, Key, KeyStanding, Later, LaterEvent, Live, OrganizationName, Present, PresentAuthority, PresentKey,
+    Reason, Signer, Silence, Statement, Stream, StreamStanding, Verdict,
 };
 use cairn_types::{ContentForm, Interval};
 
 use super::{
-    AuthorityView, BlockPointView, BoundsView, ContentEvidenceView, DeviceStandingView, FinalityView, IntegrityView,
-    KeyStandingView, LaterView, OrganizationNameView, OwnerFact, ReasonView, SignerView, StatementView, StatusFact,
-    StreamStandingView, VerdictView, ZoneFact,
+    AuthorityView, BlockPointView, BoundsView, ContentEvidenceView, DeviceStandingView, EndorsementStandingView,
+    FinalityView, IntegrityView, KeyStandingView, LaterView, OrganizationNameView, OwnerFact, PresentView, ReasonView,
+    SignerView, StatementView, StatusFact, StreamStandingView, VerdictView, ZoneFact,
 };
 use crate::views::{ContentFormName, GrantView, IntervalView, Text};
 
@@ -58,6 +59,8 @@ impl From<&Verdict> for VerdictView {
             authority: verdict.authority.as_ref().map(AuthorityView::from),
             stream: verdict.stream.as_ref().map(StreamStandingView::from),
             later: verdict.later.as_ref().map(|later| later.iter().map(LaterView::from).collect()),
+            present: verdict.present.as_ref().map(PresentView::from),
+            live: Live::of(verdict).name().to_owned(),
             organizations: verdict.organizations.iter().map(name).collect(),
         }
     }
@@ -166,10 +169,27 @@ impl From<&Device> for DeviceStandingView {
             standing: device.standing.name().to_owned(),
             model: device.model.clone(),
             registered: device.registered.into(),
-            endorsed_by: device.endorsed_by.map(Text),
+            endorsement: device.endorsement.as_ref().map(EndorsementStandingView::from),
             statuses: facts(&device.statuses, |status| StatusFact { status: (*status).into() }),
             owners: facts(&device.owners, |owner| OwnerFact { owner: Text(*owner) }),
             zones: facts(&device.zones, |zone| ZoneFact { zone: zone.clone().into() }),
+        }
+    }
+}
+
+impl From<&Endorsement> for EndorsementStandingView {
+    fn from(endorsement: &Endorsement) -> Self {
+        let since = match endorsement.trust {
+            EndorsementTrust::Trusted => None,
+            EndorsementTrust::Distrusted { since } | EndorsementTrust::Suspect { since } => Some(since.into()),
+        };
+        Self {
+            manufacturer: Text(endorsement.manufacturer),
+            lot: Text(endorsement.lot),
+            label: endorsement.label.clone(),
+            serial: endorsement.serial.clone(),
+            trust: endorsement.trust.name().to_owned(),
+            since,
         }
     }
 }
@@ -230,18 +250,30 @@ impl From<&Later> for LaterView {
             position: later.position.into(),
             event: later.event.name().to_owned(),
             key: None,
+            effective: None,
             status: None,
+            organization: None,
             owner: None,
             zone: None,
             grant: None,
+            lot: None,
+            by: None,
+            replacement: None,
             further: None,
             suspect_since: None,
         };
         match &later.event {
-            LaterEvent::KeyRotated { key } => view.key = Some(Text(*key)),
+            LaterEvent::KeyRotated { key } | LaterEvent::RecoveryCancelled { key } => view.key = Some(Text(*key)),
+            LaterEvent::RecoveryAnnounced { key, effective } => {
+                view.key = Some(Text(*key));
+                view.effective = Some(Text(*effective));
+            }
             LaterEvent::StatusChanged { status, suspect_since } => {
                 view.status = Some((*status).into());
                 view.suspect_since = suspect_since.map(Into::into);
+            }
+            LaterEvent::Offered { to: organization } | LaterEvent::OrganizationExpelled { organization } => {
+                view.organization = Some(Text(*organization));
             }
             LaterEvent::OwnerChanged { owner } => view.owner = Some(Text(*owner)),
             LaterEvent::Placed { zone } => view.zone = Some(zone.clone().into()),
@@ -249,9 +281,47 @@ impl From<&Later> for LaterView {
                 view.grant = Some(Text(*grant));
                 view.suspect_since = suspect_since.map(Into::into);
             }
+            LaterEvent::LotDistrusted { lot, suspect_since } => {
+                view.lot = Some(Text(*lot));
+                view.suspect_since = suspect_since.map(Into::into);
+            }
+            LaterEvent::Superseded { by, replacement } => {
+                view.by = Some((*by).into());
+                view.replacement = replacement.map(Text);
+            }
             LaterEvent::Attested { further } => view.further = Some(Text(*further)),
             LaterEvent::StreamClosed => {}
         }
         view
+    }
+}
+
+impl From<&Present> for PresentView {
+    fn from(present: &Present) -> Self {
+        let key_since = match present.key {
+            PresentKey::Suspect { since } | PresentKey::Ended { at: since } => Some(since.into()),
+            PresentKey::Held | PresentKey::NotHeld => None,
+        };
+        let (suspect, failure) = match &present.authority {
+            PresentAuthority::Held => (None, None),
+            PresentAuthority::Suspect { grant, since } => (Some((*grant, *since)), None),
+            PresentAuthority::NotHeld { failure } => (None, Some(failure.to_string())),
+        };
+        Self {
+            position: present.position.into(),
+            key: present.key.name().to_owned(),
+            key_since,
+            status: present.status.map(Into::into),
+            owner: present.owner.map(Text),
+            zone: present.zone.clone().map(Into::into),
+            authority: present.authority.name().to_owned(),
+            suspect: suspect.map(|(grant, _)| Text(grant)),
+            suspect_since: suspect.map(|(_, since)| since.into()),
+            failure,
+            stream: present.stream.name().to_owned(),
+            superseded: present.superseded,
+            recovery: present.recovery.map(Text),
+            offered_to: present.offered_to.map(Text),
+        }
     }
 }
