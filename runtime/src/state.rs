@@ -161,7 +161,7 @@ impl<T: borsh::BorshSerialize> Entry<T> {
 /// The ordinal after an entry's; the first, if there is none. There is none after 2^32 entries of one kind, each a
 /// transaction: whoever fills a device's file to that end has stopped the device, not the network.
 pub(crate) fn after<T>(entry: Option<&Entry<T>>) -> Result<u32, Rejection> {
-    let full = Rejection::FieldInvalid { field: "call", reason: "has changed this as often as it can be" };
+    let full = Rejection::FieldInvalid { field: "ordinal", reason: "none is left: this has changed 2^32 times" };
     entry.map_or(Ok(0), |entry| entry.ordinal.checked_add(1).ok_or(full))
 }
 

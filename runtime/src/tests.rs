@@ -16,6 +16,11 @@ mod grant;
 mod stream;
 mod block;
 mod organization;
+mod governance;
+mod lot;
+mod recovery;
+mod transfer;
+mod quota;
 mod rejections;
 
 mod oracle;

@@ -17,7 +17,7 @@ fn a_device_begins_active_and_unendorsed_where_its_owner_puts_it() {
     let file = &facts.devices[&meter.id];
     assert_eq!(file.record.registered, position);
     assert_eq!(file.record.registered_by, world.works.principal);
-    assert_eq!(file.record.endorsed_by, None);
+    assert_eq!(file.record.endorsement, None);
     assert_eq!(file.owners[0].value, world.works.organization());
     assert_eq!(file.statuses[0].value, DeviceStatus::Active);
     assert_eq!(file.placements[0].value, world.zone("north/pump"));
@@ -300,5 +300,5 @@ fn after_four_billion_moves_a_device_stays_where_it_is() {
     let call = place(&meter, world.zone("south"), None);
     let transaction = world.transaction(&[&works], call);
     let refused = crate::apply(&crowded, world.context(), &world.scheme, &transaction, world.now());
-    assert!(matches!(refused, Err(Rejection::FieldInvalid { field: "device", .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Rejection::FieldInvalid { field: "ordinal", .. })), "{refused:?}");
 }

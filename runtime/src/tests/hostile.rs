@@ -1,13 +1,17 @@
 //! Whatever decodes may arrive: no rule panics on it, and what slips through breaks no invariant.
 
 use cairn_types::call::{
-    Attest, Grant, OpenStream, PlaceDevice, RegisterDevice, RevokeGrant, RotateDeviceKey, SetDeviceStatus,
+    AcceptDevice, Attest, CancelRecovery, CloseStream, DistrustLot, EndorseLot, Govern, Grant, OfferDevice, OpenStream,
+    PlaceDevice, RecoverDeviceKey, RegisterDevice, ReportFork, RevokeGrant, RotateDeviceKey, RotateOrganizationKeys,
+    SetDeviceStatus, Supersede,
 };
+use cairn_types::governance::{Admit, Measure, Upgrade};
+use cairn_types::lot::{CertificateEndorsement, Endorsement, LotBasis, LotEndorsement};
 use cairn_types::{
     Action, AttestationRef, BlockRef, Body, Call, ClaimedTime, Content, ContentForm, ContentHash, DeviceId,
-    DeviceStatus, GrantId, Grantee, Hash, Height, Inception, KeyCommitment, OrganizationId, Position, Principal,
-    PublicKey, Rejection, Scope, Signature, SignatureBytes, SignedTransaction, StreamId, Transaction, TransactionId,
-    Window, Zone,
+    DeviceStatus, GrantId, Grantee, Hash, Height, Inception, KeyCommitment, KeySet, LotId, OrganizationId,
+    OrganizationInception, Position, Principal, PublicKey, Rejection, Role, Scope, Signature, SignatureBytes,
+    SignedTransaction, StreamId, Transaction, TransactionId, Window, Zone,
 };
 
 use super::histories::{History, play};
@@ -113,11 +117,47 @@ impl Wild<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.random.below(8) {
+        match self.random.below(19) {
+            7 => Call::Govern(Govern { measure: self.measure() }),
+            8 => Call::RotateOrganizationKeys(RotateOrganizationKeys {
+                organization: self.organization(),
+                keys: self.key_set(),
+                next: self.random.once_in(2).then(|| self.commitment()),
+                by_recovery: self.random.once_in(2),
+            }),
+            9 => {
+                let count = *self.random.pick(&[0, 1, 7, u32::MAX]);
+                let root = Hash::plain(&self.random.next().to_le_bytes());
+                let basis = if self.random.once_in(2) {
+                    LotBasis::Merkle { root, count }
+                } else {
+                    LotBasis::Issuer { key: self.key() }
+                };
+                Call::EndorseLot(EndorseLot { basis, label: self.text() })
+            }
+            10 => Call::DistrustLot(DistrustLot { lot: self.lot(), suspect_since: self.place() }),
+            11 => {
+                let (device, key, next, suspect_since) = (self.device(), self.key(), self.commitment(), self.place());
+                Call::RecoverDeviceKey(RecoverDeviceKey { device, key, next, suspect_since })
+            }
+            12 => Call::CancelRecovery(CancelRecovery { device: self.device() }),
+            13 => {
+                let to = (!self.random.once_in(3)).then(|| self.organization());
+                Call::OfferDevice(OfferDevice { device: self.device(), to })
+            }
+            14 => Call::AcceptDevice(AcceptDevice { device: self.device(), zone: self.zone() }),
+            15 => Call::CloseStream(CloseStream { stream: self.stream() }),
+            16 => {
+                let target = AttestationRef { stream: self.stream(), sequence: self.number() };
+                let other = AttestationRef { stream: self.stream(), sequence: self.number() };
+                Call::Supersede(Supersede { target, replacement: self.random.once_in(2).then_some(other) })
+            }
+            17 => Call::ReportFork(ReportFork { first: self.bytes(), second: self.bytes() }),
             0 => {
                 let inception = Inception { key: self.key(), next: self.commitment(), model: self.text() };
                 let (owner, zone, authority) = (self.organization(), self.zone(), self.some_grant());
-                Call::RegisterDevice(RegisterDevice { inception, owner, zone, endorsement: None, authority })
+                let endorsement = self.endorsement();
+                Call::RegisterDevice(RegisterDevice { inception, owner, zone, endorsement, authority })
             }
             1 => {
                 let (device, key, next) = (self.device(), self.key(), self.commitment());
@@ -157,6 +197,73 @@ impl Wild<'_> {
         }
     }
 
+    fn lot(&mut self) -> LotId {
+        let known: Vec<_> = self.facts.lots.keys().copied().collect();
+        self.known(&known, LotId::from_hash)
+    }
+
+    fn key_set(&mut self) -> KeySet {
+        let keys = (0..*self.random.pick(&[0, 1, 2, 17])).map(|_| self.key()).collect();
+        KeySet { threshold: *self.random.pick(&[0, 1, 2, 255]), keys }
+    }
+
+    /// Bytes that are no transaction, or are one that says something else.
+    fn bytes(&mut self) -> Vec<u8> {
+        if self.random.once_in(3) { vec![7; self.random.below(300)] } else { self.transaction().bytes().to_vec() }
+    }
+
+    fn endorsement(&mut self) -> Option<Endorsement> {
+        let lot = self.lot();
+        match self.random.below(3) {
+            0 => None,
+            1 => {
+                let siblings = vec![Hash::ZERO; *self.random.pick(&[0, 1, 64, 65, 500])];
+                let (index, bound, serial) = (self.random.next() as u32, self.random.once_in(2), self.text());
+                Some(Endorsement::Lot(LotEndorsement { lot, bound, serial, salt: [1; 32], index, siblings }))
+            }
+            _ => {
+                let length = *self.random.pick(&[0, 1, 4, 5]);
+                let chain = (0..length).map(|_| vec![0x30; self.random.below(9_000)]).collect();
+                let signature = self.random.once_in(2).then_some(SignatureBytes::P256([9; 64]));
+                Some(Endorsement::Certificate(CertificateEndorsement { lot, chain, signature }))
+            }
+        }
+    }
+
+    fn measure(&mut self) -> Measure {
+        match self.random.below(5) {
+            0 => {
+                let name = (*self.random.pick(&["works", "newcomer", "other"])).parse().expect("a valid name");
+                let (keys, recovery) = (self.key_set(), self.random.once_in(2).then(|| self.key_set()));
+                let inception = OrganizationInception { name, title: self.text(), keys, next: None, recovery };
+                Measure::Admit(Admit { inception, roles: Role::ALL.into_iter().collect() })
+            }
+            1 => Measure::Expel(self.organization()),
+            2 => {
+                let set = self.facts.validators.last().expect("validators").value.clone();
+                let kept = set.iter().skip(self.random.below(3)).cloned().map(|mut validator| {
+                    validator.power = cairn_types::Power::new(self.number());
+                    validator
+                });
+                // A set that is none goes through the encoding, as a peer would send it.
+                let members: Vec<_> = kept.collect();
+                let bytes = borsh::to_vec(&members).expect("it encodes");
+                Measure::ChangeValidators(borsh::from_slice(&bytes).expect("a set decodes unchecked"))
+            }
+            3 => {
+                let mut parameters = self.facts.parameters.last().expect("parameters").value.clone();
+                parameters.lifetime_max = self.number();
+                parameters.recovery_delay = self.number();
+                parameters.quota_window = self.number();
+                Measure::SetParameters(parameters)
+            }
+            _ => {
+                let upgrade = Upgrade { version: self.random.next() as u16, height: self.height() };
+                Measure::ScheduleUpgrade(self.random.once_in(2).then_some(upgrade))
+            }
+        }
+    }
+
     fn attest(&mut self) -> Attest {
         let stream = self.stream();
         let (sequence, previous) = match self.facts.streams.get(&stream) {
@@ -193,7 +300,7 @@ impl Wild<'_> {
     fn likely_signer(&self, call: &Call) -> Option<Principal> {
         let owner_of = |device: &DeviceId| {
             let file = self.facts.devices.get(device)?;
-            Some(Principal::Organization(file.owners[0].value))
+            Some(Principal::Organization(file.owners.last()?.value))
         };
         let device_of = |stream: &StreamId| Some(self.facts.streams.get(stream)?.device);
         match call {
@@ -207,7 +314,20 @@ impl Wild<'_> {
                 Scope::Stream(stream) => owner_of(&device_of(stream)?),
             },
             Call::RevokeGrant(call) => Some(self.facts.grants.get(&call.grant)?.value.grantor),
-            Call::OpenStream(_) => None,
+            Call::RecoverDeviceKey(call) => owner_of(&call.device),
+            Call::CancelRecovery(call) => owner_of(&call.device),
+            Call::OfferDevice(call) => owner_of(&call.device),
+            Call::AcceptDevice(call) => Some(Principal::Organization(call.zone.organization)),
+            Call::CloseStream(call) => device_of(&call.stream).map(Principal::Device),
+            Call::Supersede(call) => device_of(&call.target.stream).map(Principal::Device),
+            Call::RotateOrganizationKeys(call) => Some(Principal::Organization(call.organization)),
+            Call::DistrustLot(call) => {
+                Some(Principal::Organization(self.facts.lots.get(&call.lot)?.value.manufacturer))
+            }
+            Call::Govern(_) | Call::EndorseLot(_) => {
+                self.facts.organizations.keys().next().map(|id| Principal::Organization(*id))
+            }
+            Call::OpenStream(_) | Call::ReportFork(_) => None,
             Call::Attest(call) => device_of(&call.stream).map(Principal::Device),
         }
     }

@@ -8,11 +8,15 @@ use std::fmt::Debug;
 
 use borsh::BorshDeserialize;
 use cairn_proofs::tree::StateTree;
-use cairn_types::record::{DeviceKey, DeviceRecord, GrantTerms, OrganizationKeys, OrganizationRecord, StreamRecord};
+use cairn_types::governance::Upgrade;
+use cairn_types::record::{
+    DeviceKey, DeviceRecord, GrantTerms, LotRecord, OrganizationKeys, OrganizationRecord, Recovery, StreamRecord,
+    Superseded, Usage,
+};
 use cairn_types::state_key::{DeviceFacet, Family, OrganizationFacet};
 use cairn_types::{
-    Action, DeviceId, DeviceStatus, GrantId, Grantee, Hash, Height, Interval, OrganizationId, Parameters, Position,
-    Principal, PublicKey, Scope, StreamId, Zone,
+    Action, DeviceId, DeviceStatus, GrantId, Grantee, Hash, Height, Interval, LotId, OrganizationId, Parameters,
+    Position, Principal, PublicKey, Role, Scope, StreamId, ValidatorSet, Zone,
 };
 
 /// A device's whole file.
@@ -22,6 +26,8 @@ pub(super) struct DeviceFile {
     pub(super) owners: Vec<Interval<OrganizationId>>,
     pub(super) statuses: Vec<Interval<DeviceStatus>>,
     pub(super) placements: Vec<Interval<Zone>>,
+    pub(super) recoveries: Vec<Interval<Recovery>>,
+    pub(super) offers: Vec<Interval<OrganizationId>>,
 }
 
 /// The whole state, decoded.
@@ -33,6 +39,15 @@ pub(super) struct Facts {
     pub(super) grants: BTreeMap<GrantId, Interval<GrantTerms>>,
     pub(super) streams: BTreeMap<StreamId, StreamRecord>,
     pub(super) lists: BTreeMap<u8, Vec<(Hash, Hash)>>,
+    pub(super) parameters: Vec<Interval<Parameters>>,
+    pub(super) council: Vec<Interval<Vec<OrganizationId>>>,
+    pub(super) validators: Vec<Interval<ValidatorSet>>,
+    pub(super) upgrades: Vec<Interval<Upgrade>>,
+    pub(super) lots: BTreeMap<LotId, Interval<LotRecord>>,
+    pub(super) claims: BTreeMap<(Hash, Hash), DeviceId>,
+    pub(super) superseded: BTreeMap<(StreamId, u64), Superseded>,
+    /// Effective heights and devices of the recoveries that the state reminds of.
+    pub(super) reminders: Vec<(u64, Hash)>,
 }
 
 fn decode<T: BorshDeserialize>(bytes: &[u8]) -> T {
@@ -63,7 +78,24 @@ impl Facts {
         for (key, value) in state.prefix(&[]) {
             let (family, rest) = key.split_first().expect("no key is empty");
             match *family {
-                f if f == Family::Parameters as u8 => assert!(decode::<Parameters>(value).lifetime_max > 0),
+                f if f == Family::Parameters as u8 => facts.parameters.push(decode(value)),
+                f if f == Family::Council as u8 => facts.council.push(decode(value)),
+                f if f == Family::Validators as u8 => facts.validators.push(decode(value)),
+                f if f == Family::Upgrade as u8 => facts.upgrades.push(decode(value)),
+                f if f == Family::Lot as u8 => drop(facts.lots.insert(LotId::from_hash(hash(rest)), decode(value))),
+                f if f == Family::LotClaim as u8 => {
+                    facts.claims.insert((hash(&rest[..32]), hash(&rest[32..])), decode(value));
+                }
+                f if f == Family::Superseded as u8 => {
+                    let sequence = u64::from_be_bytes(rest[32..].try_into().expect("eight bytes"));
+                    facts.superseded.insert((StreamId::from_hash(hash(&rest[..32])), sequence), decode(value));
+                }
+                f if f == Family::Usage as u8 => assert!(decode::<Usage>(value).count > 0),
+                f if f == Family::DueRecovery as u8 => {
+                    assert!(value.is_empty());
+                    let height = u64::from_be_bytes(rest[..8].try_into().expect("eight bytes"));
+                    facts.reminders.push((height, hash(&rest[8..])));
+                }
                 f if f == Family::OrganizationName as u8 => {
                     let name: OrganizationRecord = record(state, &[&[Family::Organization as u8], value].concat());
                     assert_eq!(name.name.as_str().as_bytes(), rest, "a name leads to who bears it");
@@ -88,7 +120,10 @@ impl Facts {
                 f if f == Family::Stream as u8 => {
                     facts.streams.insert(StreamId::from_hash(hash(rest)), decode(value));
                 }
-                f if f == Family::ScopeGrant as u8 || f == Family::DeviceStream as u8 => {
+                f if f == Family::ScopeGrant as u8
+                    || f == Family::DeviceStream as u8
+                    || f == Family::ManufacturerLot as u8 =>
+                {
                     assert!(value.is_empty());
                     facts.lists.entry(f).or_default().push((hash(&rest[..32]), hash(&rest[32..])));
                 }
@@ -108,8 +143,11 @@ impl DeviceFile {
             owners: intervals(state, subject, DeviceFacet::Owner as u8),
             statuses: intervals(state, subject, DeviceFacet::Status as u8),
             placements: intervals(state, subject, DeviceFacet::Placement as u8),
+            recoveries: intervals(state, subject, DeviceFacet::Recovery as u8),
+            offers: intervals(state, subject, DeviceFacet::Offer as u8),
         };
-        let entries = 1 + file.keys.len() + file.owners.len() + file.statuses.len() + file.placements.len();
+        let without_gaps = 1 + file.keys.len() + file.owners.len() + file.statuses.len() + file.placements.len();
+        let entries = without_gaps + file.recoveries.len() + file.offers.len();
         assert_eq!(state.prefix(subject).count(), entries, "a device's file holds nothing else");
         file
     }
@@ -137,19 +175,32 @@ fn check_contiguous<T: Debug>(intervals: &[Interval<T>], from: Position) {
     assert!(!intervals.is_empty());
 }
 
+/// In order and without overlap, and all but the last are closed; there may be gaps.
+fn check_apart<T: Debug>(intervals: &[Interval<T>]) {
+    for pair in intervals.windows(2) {
+        assert!(pair[0].to.is_some_and(|to| to <= pair[1].from), "{pair:?}");
+    }
+}
+
 /// Checks everything that holds of a state by itself.
 pub(super) fn check_state(state: &StateTree) {
     let facts = Facts::of(state);
     let mut keys_in_use: Vec<(PublicKey, Principal)> = Vec::new();
-    for (id, (_, epochs)) in &facts.organizations {
-        check_contiguous(epochs, Position::default());
-        let keys = epochs.iter().flat_map(|epoch| epoch.value.keys.keys.iter());
+    check_governance(&facts);
+    for (id, (record, epochs)) in &facts.organizations {
+        check_contiguous(epochs, record.admitted);
+        let recovery = record.recovery.iter().flat_map(|set| set.keys.iter());
+        let keys = epochs.iter().flat_map(|epoch| epoch.value.keys.keys.iter()).chain(recovery);
         keys_in_use.extend(keys.map(|key| (*key, Principal::Organization(*id))));
     }
     for (id, file) in &facts.devices {
         check_device(&facts, file);
         assert_eq!(file.record.inception.id(), *id, "an id is the hash of the inception");
-        keys_in_use.extend(file.keys.iter().map(|epoch| (epoch.value.key, Principal::Device(*id))));
+        let announced = file.recoveries.iter().map(|recovery| recovery.value.key);
+        let mut keys: Vec<PublicKey> = file.keys.iter().map(|epoch| epoch.value.key).chain(announced).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys_in_use.extend(keys.into_iter().map(|key| (key, Principal::Device(*id))));
     }
     assert_eq!(keys_in_use.len(), facts.key_uses.len(), "every key is used once, and every use is remembered");
     for (key, principal) in keys_in_use {
@@ -166,9 +217,67 @@ pub(super) fn check_state(state: &StateTree) {
         assert_eq!(StreamId::of(&stream.device, &stream.name), *id);
         assert_eq!(stream.peaks.len(), stream.count.count_ones() as usize);
         assert!(stream.opened <= stream.head_position);
+        assert!(stream.owned_from <= stream.count);
+        assert!(stream.closed.is_none_or(|closed| closed > stream.head_position));
         listed.push((stream.device.hash(), id.hash()));
     }
     check_list(&facts, Family::DeviceStream, listed);
+    for ((stream, sequence), superseded) in &facts.superseded {
+        assert!(*sequence < facts.streams[stream].count, "only what exists is superseded");
+        if let Some(replacement) = superseded.replacement {
+            assert!(replacement.sequence < facts.streams[&replacement.stream].count);
+        }
+    }
+    check_lots(&facts);
+}
+
+/// Who governs, and whom that concerns.
+fn check_governance(facts: &Facts) {
+    let genesis = Position::default();
+    check_contiguous(&facts.parameters, genesis);
+    check_contiguous(&facts.council, genesis);
+    check_contiguous(&facts.validators, genesis);
+    let seats = &facts.council.last().expect("a council").value;
+    assert!(!seats.is_empty() && seats.is_sorted_by(|a, b| a < b), "a council is never empty, and sorted");
+    for (id, (record, _)) in &facts.organizations {
+        let sits = record.roles.contains(Role::Council) && record.expelled.is_none();
+        assert_eq!(seats.contains(id), sits, "the council is who has the role and was not expelled");
+        assert!(record.expelled.is_none_or(|expelled| record.admitted < expelled));
+    }
+    let standing = &facts.validators.last().expect("validators").value;
+    assert_eq!(standing.check(), Ok(()));
+    for validator in standing.iter() {
+        let (record, _) = &facts.organizations[&validator.organization];
+        assert!(record.expelled.is_none(), "validators belong to members");
+    }
+    for pair in facts.validators.windows(2) {
+        let power = |set: &ValidatorSet| set.total_power().get();
+        let kept: u64 = pair[0]
+            .value
+            .iter()
+            .filter_map(|old| {
+                pair[1].value.iter().find(|new| new.key == old.key).map(|new| new.power.get().min(old.power.get()))
+            })
+            .sum();
+        assert!(3 * (power(&pair[0].value) - kept) <= power(&pair[0].value), "at most a third leaves at once");
+        assert!(3 * (power(&pair[1].value) - kept) <= power(&pair[1].value), "at most a third comes at once");
+    }
+}
+
+fn check_lots(facts: &Facts) {
+    let mut listed = Vec::new();
+    for (id, lot) in &facts.lots {
+        let (record, _) = &facts.organizations[&lot.value.manufacturer];
+        assert!(record.roles.contains(Role::Manufacturer));
+        listed.push((lot.value.manufacturer.hash(), id.hash()));
+    }
+    check_list(facts, Family::ManufacturerLot, listed);
+    let endorsed = facts.devices.iter().filter_map(|(id, file)| Some((id, file.record.endorsement.as_ref()?)));
+    let mut claimed: Vec<(Hash, DeviceId)> = facts.claims.iter().map(|((lot, _), device)| (*lot, *device)).collect();
+    let mut expected: Vec<(Hash, DeviceId)> = endorsed.map(|(id, endorsement)| (endorsement.lot.hash(), *id)).collect();
+    claimed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(claimed, expected, "each endorsed device has one claim, and each claim a device");
 }
 
 fn check_list(facts: &Facts, family: Family, mut expected: Vec<(Hash, Hash)>) {
@@ -194,12 +303,37 @@ fn check_device(facts: &Facts, file: &DeviceFile) {
     for pair in file.statuses.windows(2) {
         assert!(!pair[0].value.is_final() && pair[0].value != pair[1].value, "statuses alternate: {pair:?}");
     }
+    for owner in file.owners.iter().skip(1) {
+        assert!(
+            file.offers.iter().any(|offer| offer.value == owner.value && offer.to == Some(owner.from)),
+            "sold by offer"
+        );
+    }
     for interval in &file.statuses {
         assert!(interval.suspect_since.is_none() || interval.value == DeviceStatus::Revoked);
     }
     assert_eq!(file.keys[0].value.key, file.record.inception.key);
     for pair in file.keys.windows(2) {
-        assert_eq!(pair[1].value.key.commitment(), pair[0].value.next, "each key was committed to one epoch ahead");
+        let committed = pair[1].value.key.commitment() == pair[0].value.next;
+        let recovered = |recovery: &Interval<Recovery>| {
+            recovery.value.key == pair[1].value.key
+                && recovery.value.next == pair[1].value.next
+                && recovery.to == Some(pair[1].from)
+                && recovery.value.effective <= pair[1].from.height
+        };
+        assert!(committed || file.recoveries.iter().any(recovered), "a key was committed to, or recovered: {pair:?}");
+    }
+    check_apart(&file.recoveries);
+    check_apart(&file.offers);
+    let device = file.record.inception.id();
+    for recovery in file.recoveries.iter().filter(|recovery| recovery.is_open()) {
+        assert!(!status.value.is_final(), "nothing is pending for a device that is no more");
+        let reminder = (recovery.value.effective.get(), device.hash());
+        assert!(facts.reminders.contains(&reminder), "a pending recovery is not forgotten");
+    }
+    for offer in file.offers.iter().filter(|offer| offer.is_open()) {
+        assert!(!status.value.is_final());
+        assert_ne!(Some(&offer.value), file.owners.last().map(|owner| &owner.value));
     }
     for placement in &file.placements {
         let owner = at(&file.owners, placement.from).expect("an owner at every position").value;
@@ -276,9 +410,12 @@ pub(super) fn check_step(before: &StateTree, after: &StateTree, height: Height) 
         while later.next_if(|(candidate, _)| *candidate < key).is_some() {}
         let new = later.next_if(|(candidate, _)| *candidate == key).map(|(_, value)| value);
         let Some(new) = new else {
-            let expiry = (key[0] == Family::Remembered as u8).then(|| key[1..9].try_into().expect("8 bytes"));
-            let expiry = expiry.map(u64::from_be_bytes).expect("nothing is deleted but remembered ids");
-            assert!(expiry <= height.get(), "an id is remembered until it expires");
+            let until = u64::from_be_bytes(key[1..9].try_into().expect("8 bytes"));
+            match key[0] {
+                f if f == Family::Remembered as u8 => assert!(until <= height.get(), "remembered until it expires"),
+                f if f == Family::DueRecovery as u8 => assert!(until <= height.get() + 1, "remembered until it is due"),
+                _ => panic!("nothing is deleted but remembered ids and reminders: {key:x?}"),
+            }
             continue;
         };
         if old != new {
@@ -300,6 +437,26 @@ fn check_change(key: &[u8], old: &[u8], new: &[u8]) {
             check_mutation::<DeviceStatus>(old, new);
         }
         f if f == Family::Device as u8 && key[33] == DeviceFacet::Placement as u8 => check_mutation::<Zone>(old, new),
+        f if f == Family::Device as u8 && key[33] == DeviceFacet::Recovery as u8 => {
+            check_mutation::<Recovery>(old, new)
+        }
+        f if f == Family::Device as u8 && key[33] == DeviceFacet::Offer as u8 => {
+            check_mutation::<OrganizationId>(old, new);
+        }
+        f if f == Family::Organization as u8 && key[33] == OrganizationFacet::Record as u8 => {
+            let (old, new): (OrganizationRecord, OrganizationRecord) = (decode(old), decode(new));
+            assert!(old.expelled.is_none() && new.expelled.is_some(), "an organization is expelled once");
+            assert_eq!(OrganizationRecord { expelled: None, ..new }, old);
+        }
+        f if f == Family::Parameters as u8 => check_mutation::<Parameters>(old, new),
+        f if f == Family::Council as u8 => check_mutation::<Vec<OrganizationId>>(old, new),
+        f if f == Family::Validators as u8 => check_mutation::<ValidatorSet>(old, new),
+        f if f == Family::Upgrade as u8 => check_mutation::<Upgrade>(old, new),
+        f if f == Family::Lot as u8 => check_mutation::<LotRecord>(old, new),
+        f if f == Family::Usage as u8 => {
+            let (old, new): (Usage, Usage) = (decode(old), decode(new));
+            assert!(old.window < new.window || (old.window == new.window && old.count < new.count));
+        }
         f if f == Family::Grant as u8 => check_mutation::<GrantTerms>(old, new),
         f if f == Family::Stream as u8 => check_growth(&decode(old), &decode(new)),
         _ => panic!("entry {key:x?} never changes"),
@@ -317,8 +474,14 @@ fn check_mutation<T: BorshDeserialize + PartialEq + Debug>(old: &[u8], new: &[u8
 
 /// A stream only grows.
 fn check_growth(old: &StreamRecord, new: &StreamRecord) {
-    let head = |stream: &StreamRecord| (stream.head, stream.head_position, stream.peaks.clone());
-    assert_eq!((old.device, &old.name, old.cadence_s, old.opened), (new.device, &new.name, new.cadence_s, new.opened));
-    assert!(old.count < new.count && old.head_position < new.head_position && head(old) != head(new));
-    assert_eq!((old.closed, old.forked_at), (new.closed, new.forked_at), "no call ends a stream yet");
+    let fixed = |stream: &StreamRecord| (stream.device, stream.name.clone(), stream.cadence_s, stream.opened);
+    let head = |stream: &StreamRecord| (stream.count, stream.head, stream.head_position, stream.peaks.clone());
+    assert_eq!(fixed(old), fixed(new));
+    assert!(old.owned_from <= new.owned_from && new.owned_from <= new.count);
+    assert!(old.closed.is_none() || old.closed == new.closed, "a stream is closed once");
+    assert!(old.forked_at.is_none_or(|old| new.forked_at.is_some_and(|new| new <= old)), "a fork only moves earlier");
+    if head(old) != head(new) {
+        assert!(old.count < new.count && old.head_position < new.head_position && old.peaks != new.peaks);
+        assert!(old.closed.is_none() && old.forked_at.is_none(), "what has ended does not grow");
+    }
 }

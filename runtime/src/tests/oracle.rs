@@ -100,6 +100,11 @@ impl<'a> Past<'a> {
         })
     }
 
+    /// Since when the device has its owner: no history here sells one.
+    fn owned_since(&self, device: &DeviceId) -> Option<Position> {
+        self.last(|event| (event.made == Made::Device(*device)).then_some(event.position))
+    }
+
     pub(super) fn zone(&self, device: &DeviceId) -> Option<&'a Zone> {
         self.last(|event| match &event.body.call {
             Call::RegisterDevice(call) if event.made == Made::Device(*device) => Some(&call.zone),
@@ -240,7 +245,7 @@ impl<'a> Past<'a> {
         let signatures = &transaction.transaction().signatures;
         let ordered = signatures.windows(2).all(|pair| (pair[0].signer, pair[0].key) < (pair[1].signer, pair[1].key));
         let good = signatures.iter().all(|signature| {
-            let SignatureBytes::Ed25519(bytes) = signature.bytes;
+            let (SignatureBytes::Ed25519(bytes) | SignatureBytes::P256(bytes)) = signature.bytes;
             let keys = asked.iter().find(|(principal, _)| *principal == signature.signer).map(|(_, (_, keys))| keys);
             let key = keys.and_then(|keys| keys.get(usize::from(signature.key)));
             key.is_some_and(|key| bytes[..32] == *key.as_bytes() && bytes[32..] == *transaction.id().as_bytes())
@@ -291,6 +296,7 @@ impl<'a> Past<'a> {
                 (by_owner || by_itself)
                     && possible
                     && doubt.is_none_or(|since| call.status == DeviceStatus::Revoked && since <= position)
+                    && doubt.is_none_or(|since| Some(since) >= self.owned_since(&call.device))
             }
             Call::Grant(call) => self.may_give(signer, call, height)?,
             Call::RevokeGrant(call) => {
@@ -302,10 +308,14 @@ impl<'a> Past<'a> {
                     above = terms.parent;
                 }
                 let (_, _, terms) = self.grant(&call.grant)?;
-                grantors.push(Principal::Organization(self.thing(&terms.scope)?.owner));
+                let gave = grantors.contains(&signer);
+                let thing = self.thing(&terms.scope)?;
+                grantors.push(Principal::Organization(thing.owner));
+                let owned_since = thing.device.and_then(|device| self.owned_since(&device));
                 let first = self.revoked(&call.grant).is_none();
                 grantors.contains(&signer)
                     && call.suspect_since.is_none_or(|since| since <= position)
+                    && (gave || call.suspect_since.is_none_or(|since| Some(since) >= owned_since))
                     && (first || is_earlier(call.suspect_since, self.grant_doubt(&call.grant)))
             }
             Call::OpenStream(call) => {
@@ -331,6 +341,8 @@ impl<'a> Past<'a> {
                     && call.derived_from.iter().all(exists)
                     && self.may(signer, Action::Attest, &at, Some(call.authority), height)
             }
+            // The player of these histories proposes no other.
+            _ => return None,
         };
         Some(allowed)
     }

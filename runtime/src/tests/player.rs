@@ -110,7 +110,7 @@ impl<'a> Player<'a> {
                 1 => signatures.push(signatures[index].clone()),
                 2 => signatures[index].key ^= 1,
                 _ => {
-                    let SignatureBytes::Ed25519(bytes) = &mut signatures[index].bytes;
+                    let (SignatureBytes::Ed25519(bytes) | SignatureBytes::P256(bytes)) = &mut signatures[index].bytes;
                     bytes[self.random.below(64)] ^= 1;
                 }
             }

@@ -1,14 +1,23 @@
 //! Every rule that refuses, refused once: each case names the rejection it expects, and the table shows that none of the
 //! rejections is without a case.
 
-use cairn_types::call::{Grant, OpenStream};
+use cairn_proofs::accumulator;
+use cairn_types::call::{
+    CancelRecovery, CloseStream, DistrustLot, Grant, OpenStream, ReportFork, RotateOrganizationKeys, Supersede,
+};
+use cairn_types::governance::{Admit, Measure};
 use cairn_types::limits::{GRANT_PATH_MAX, SIGNATURES_MAX, TRANSACTION_BYTES_MAX};
+use cairn_types::lot::{Endorsement, LotBasis, LotEndorsement, LotLeaf};
 use cairn_types::{
-    Action, AttestationRef, Call, ChainId, DeviceStatus, GrantId, Grantee, Hash, Height, PublicKey, Rejection, Scope,
-    SignatureBytes, SignedTransaction, StreamId, Transaction, TransactionId, Window, state_key,
+    Action, AttestationRef, Call, ChainId, DeviceStatus, GrantId, Grantee, Hash, Height, KeySet, LotId,
+    OrganizationInception, Parameters, PublicKey, Rejection, Role, Scope, SignatureBytes, SignedTransaction, StreamId,
+    Transaction, TransactionId, Window, state_key,
 };
 
-use super::world::{Actor, Device, World, give, open, place, register, revoke, rotate, set_status};
+use super::world::{
+    Actor, Device, Key, Recoverable, World, accept, endorse, give, govern, offer, open, place, recover, register,
+    revoke, rotate, set_status,
+};
 use crate::{InvalidBlock, execute, state};
 
 /// What the node refuses before the rules see it, or for reasons of its own.
@@ -63,6 +72,74 @@ impl Scene {
         self.by_meter(call)
     }
 
+    /// A measure that the whole council signs.
+    fn by_council(&self, measure: Measure) -> SignedTransaction {
+        self.world.transaction(&[&self.works, &self.contractor, &self.world.board], govern(measure))
+    }
+
+    /// The council admits an organization, with a change to how it begins.
+    fn admit(&self, change: impl FnOnce(&mut OrganizationInception)) -> SignedTransaction {
+        let mut inception = Recoverable::called("newcomer").inception;
+        change(&mut inception);
+        self.by_council(Measure::Admit(Admit { inception, roles: [Role::Auditor].into_iter().collect() }))
+    }
+
+    fn rotation(&self, keys: KeySet, by_recovery: bool) -> Call {
+        let organization = self.works.organization();
+        Call::RotateOrganizationKeys(RotateOrganizationKeys { organization, keys, next: None, by_recovery })
+    }
+
+    /// The meter becomes the contractor's.
+    fn sell(&mut self) {
+        self.world.submit(&[&self.works], offer(&self.meter, Some(&self.contractor))).expect("offered");
+        let accept = accept(&self.meter, self.contractor.zone("yard"));
+        self.world.submit(&[&self.contractor], accept).expect("accepted");
+    }
+
+    /// The meter says something so many times.
+    fn say(&mut self, times: usize) {
+        for _ in 0..times {
+            let next = self.attest(|_| ());
+            self.world.offer(next).expect("the meter may");
+        }
+    }
+
+    fn supersede(&self, sequence: u64, replacement: Option<u64>) -> Call {
+        let place = |sequence| AttestationRef { stream: self.flow, sequence };
+        Call::Supersede(Supersede { target: place(sequence), replacement: replacement.map(place) })
+    }
+
+    /// The contractor shows two things that the meter said at one place.
+    fn report(&self, one: &str, other: &str) -> SignedTransaction {
+        let hash = |text: &str| cairn_types::ContentHash::plain(text.as_bytes());
+        let one = self.attest(|attest| attest.content.hash = hash(one));
+        let other = self.attest(|attest| {
+            attest.content.hash = hash(other);
+            attest.content.readings += 1;
+        });
+        let (first, second) = if one.id() < other.id() { (one, other) } else { (other, one) };
+        let (first, second) = (first.bytes().to_vec(), second.bytes().to_vec());
+        self.by_contractor(Call::ReportFork(ReportFork { first, second }))
+    }
+
+    /// The works endorse a lot with a root over one leaf that names no device, and says that it has `count`.
+    fn endorse(&mut self, count: u32) -> LotId {
+        let root = accumulator::root_of(&[leaf().item()]);
+        let id = self.world.submit(&[&self.works], endorse(LotBasis::Merkle { root, count })).expect("endorsed");
+        LotId::of(&id)
+    }
+
+    /// A device of that label claims the leaf.
+    fn claim(&self, lot: LotId, label: &str) -> SignedTransaction {
+        let device = Device::called(label);
+        let LotLeaf { serial, salt, .. } = leaf();
+        let ticket = LotEndorsement { lot, bound: false, serial, salt, index: 0, siblings: Vec::new() };
+        let mut call = register(&device, &self.works, self.world.zone("north"));
+        let Call::RegisterDevice(register) = &mut call else { unreachable!("register makes a registration") };
+        register.endorsement = Some(Endorsement::Lot(ticket));
+        self.world.transaction(&[&self.works, &device.actor()], call)
+    }
+
     fn with_body(&self, change: impl FnOnce(&mut cairn_types::Body)) -> SignedTransaction {
         let mut body = self.world.body(&self.works, self.move_south());
         change(&mut body);
@@ -75,6 +152,11 @@ impl Scene {
         change(&mut transaction);
         SignedTransaction::new(transaction)
     }
+}
+
+/// What the maker knows of a device that has no key yet.
+fn leaf() -> LotLeaf {
+    LotLeaf { device: None, serial: "4711".to_owned(), salt: [7; 32] }
 }
 
 fn nobody() -> cairn_types::OrganizationId {
@@ -190,7 +272,7 @@ const CASES: &[Case] = &[
     }),
     ("SignatureInvalid", "a flipped bit", |s| {
         s.with_signatures(|transaction| {
-            let SignatureBytes::Ed25519(bytes) = &mut transaction.signatures[0].bytes;
+            let (SignatureBytes::Ed25519(bytes) | SignatureBytes::P256(bytes)) = &mut transaction.signatures[0].bytes;
             bytes[40] ^= 1;
         })
     }),
@@ -388,6 +470,147 @@ const CASES: &[Case] = &[
     ("PreviousNotHead", "an attestation that follows something else", |s| {
         s.attest(|attest| attest.previous = TransactionId::from_hash(Hash::plain(b"another past")))
     }),
+    ("CouncilQuorumMissing", "a measure that one organization of three signs", |s| {
+        s.by_works(govern(Measure::Expel(s.contractor.organization())))
+    }),
+    ("QuotaExceeded", "one more transaction than an organization may have", |s| {
+        let quota = 9;
+        let parameters = Parameters { organization_quota: quota, quota_window: 1_000, ..s.world.parameters.clone() };
+        s.world.governed(Measure::SetParameters(parameters)).expect("the council agrees");
+        for turn in 0..quota {
+            let to = if turn % 2 == 0 { "south" } else { "north" };
+            s.world.submit(&[&s.works], place(&s.meter, s.world.zone(to), None)).expect("within the quota");
+        }
+        s.by_works(place(&s.meter, s.world.zone("east"), None))
+    }),
+    ("OrganizationExpelled", "an organization that was expelled signs", |s| {
+        s.world.governed(Measure::Expel(s.contractor.organization())).expect("the council expels");
+        s.by_contractor(s.move_south())
+    }),
+    ("OrganizationNameTaken", "a second organization of that name", |s| {
+        s.admit(|inception| inception.name = "works".parse().expect("a valid name"))
+    }),
+    ("KeySetInvalid", "an organization without keys", |s| s.admit(|inception| inception.keys.keys.clear())),
+    ("KeySetNotCommitted", "keys that nobody committed to", |s| {
+        let keys = KeySet::single(Device::called("fresh").key(0));
+        let fresh = Device::called("fresh").actor().posing_as(s.works.principal);
+        s.world.transaction(&[&fresh], s.rotation(keys, false))
+    }),
+    ("RecoverySetMissing", "a recovery of an organization that has no recovery set", |s| {
+        s.by_works(s.rotation(KeySet::single(Device::called("fresh").key(0)), true))
+    }),
+    ("RoleMissing", "an operator endorses a lot", |s| {
+        let operator = s.world.admitted("operator", &[Role::Operator]).now;
+        s.world.transaction(&[&operator], endorse(LotBasis::Merkle { root: Hash::ZERO, count: 1 }))
+    }),
+    ("MeasureInvalid", "an upgrade is called off that nobody scheduled", |s| {
+        s.by_council(Measure::ScheduleUpgrade(None))
+    }),
+    ("ValidatorsInvalid", "a network without validators", |s| {
+        s.by_council(Measure::ChangeValidators(borsh::from_slice(&[0; 4]).expect("an empty set decodes")))
+    }),
+    ("ParametersInvalid", "ids are remembered for no height", |s| {
+        s.by_council(Measure::SetParameters(Parameters { lifetime_max: 0, ..s.world.parameters.clone() }))
+    }),
+    ("GrantOfEarlierOwner", "a grant over a device that was sold since", |s| {
+        let terms = give(Grantee::Device(s.meter.id), [Action::Attest], Scope::Device(s.meter.id));
+        let works = s.works.clone();
+        let grant = s.world.given(&works, terms);
+        s.sell();
+        s.attest(|attest| attest.authority = grant)
+    }),
+    ("GrantorExpelled", "a grant that an expelled organization passed on", |s| {
+        let all = [Action::Attest, Action::Delegate];
+        let to_contractor = Grantee::Organization(s.contractor.organization());
+        let (works, contractor) = (s.works.clone(), s.contractor.clone());
+        let over = s.world.over_zone("north");
+        let parent = s.world.given(&works, Grant { depth: 1, ..give(to_contractor, all, over.clone()) });
+        let terms = Grant { parent: Some(parent), ..give(s.world.in_zone("north"), [Action::Attest], over) };
+        let grant = s.world.given(&contractor, terms);
+        s.world.governed(Measure::Expel(contractor.organization())).expect("the council expels");
+        s.attest(|attest| attest.authority = grant)
+    }),
+    ("AttestationUnknown", "what was never said is superseded", |s| s.by_meter(s.supersede(0, None))),
+    ("SupersededAlready", "an attestation is superseded twice", |s| {
+        s.say(1);
+        s.world.submit(&[&s.works], s.supersede(0, None)).expect("the owner does");
+        s.by_meter(s.supersede(0, None))
+    }),
+    ("AttestationOfEarlierOwner", "a new owner disowns what was said before", |s| {
+        s.say(1);
+        s.sell();
+        s.by_contractor(s.supersede(0, None))
+    }),
+    ("ReplacementInvalid", "an attestation replaces itself", |s| {
+        s.say(1);
+        s.by_meter(s.supersede(0, Some(0)))
+    }),
+    ("ForkNotShown", "the same content twice", |s| s.report("day 1", "day 1")),
+    ("ForkNotShown", "a fork under a key that was rotated away", |s| {
+        let report = s.report("day 1", "day 1, otherwise");
+        s.world.submit(&[&s.meter.in_epoch(1)], rotate(&s.meter, 1)).expect("the device rotates");
+        report
+    }),
+    ("ForkKnown", "a fork is reported again", |s| {
+        let report = s.report("day 1", "day 1, otherwise");
+        s.world.offer(report).expect("it is a fork");
+        s.report("day 1", "day 1, another way")
+    }),
+    ("StreamEnded", "an attestation in a stream that is known to have forked", |s| {
+        let report = s.report("day 1", "day 1, otherwise");
+        s.world.offer(report).expect("it is a fork");
+        s.attest(|_| ())
+    }),
+    ("StreamEnded", "a stream is closed twice", |s| {
+        let close = Call::CloseStream(CloseStream { stream: s.flow });
+        s.world.submit(&[&s.meter.actor()], close.clone()).expect("the device closes it");
+        s.by_meter(close)
+    }),
+    ("LotUnknown", "a lot that nobody endorsed is distrusted", |s| {
+        let lot = LotId::from_hash(Hash::ZERO);
+        s.by_works(Call::DistrustLot(DistrustLot { lot, suspect_since: None }))
+    }),
+    ("LotDistrustedAlready", "a lot is distrusted twice", |s| {
+        let lot = s.endorse(1);
+        let distrust = Call::DistrustLot(DistrustLot { lot, suspect_since: None });
+        s.world.submit(&[&s.works], distrust.clone()).expect("the maker does");
+        s.by_works(distrust)
+    }),
+    ("LotDistrusted", "a device of a lot that is distrusted", |s| {
+        let lot = s.endorse(1);
+        let distrust = Call::DistrustLot(DistrustLot { lot, suspect_since: None });
+        s.world.submit(&[&s.works], distrust).expect("the maker does");
+        s.claim(lot, "valve")
+    }),
+    ("EndorsementInvalid", "a place that the lot does not have", |s| {
+        let lot = s.endorse(2);
+        s.claim(lot, "valve")
+    }),
+    ("LotPlaceClaimed", "a place in a lot is claimed twice", |s| {
+        let lot = s.endorse(1);
+        let first = s.claim(lot, "valve");
+        s.world.offer(first).expect("the first time");
+        s.claim(lot, "pump")
+    }),
+    ("RecoveryPending", "a second recovery", |s| {
+        let keys = [Key::called("fresh"), Key::called("fresher")];
+        let renewed = |key: &Key| Actor { principal: s.meter.principal(), keys: vec![(0, key.clone())] };
+        let calls = [&keys[0], &keys[1]].map(|key| (recover(&s.meter, key, None), renewed(key)));
+        s.world.submit(&[&s.works, &calls[0].1], calls[0].0.clone()).expect("the owner announces");
+        s.world.transaction(&[&s.works, &calls[1].1], calls[1].0.clone())
+    }),
+    ("RecoveryNotPending", "a recovery is called off that nobody announced", |s| {
+        let operator = s.world.admitted("operator", &[Role::Operator]);
+        let pump = Device::called("pump");
+        let call = register(&pump, &operator.now, operator.now.zone("north"));
+        s.world.submit(&[&operator.now, &pump.actor()], call).expect("registered");
+        let cancel = Call::CancelRecovery(CancelRecovery { device: pump.id });
+        s.world.transaction(&[&operator.recovery], cancel)
+    }),
+    ("DeviceNotOffered", "a device is accepted that nobody offered", |s| {
+        s.by_contractor(accept(&s.meter, s.contractor.zone("yard")))
+    }),
+    ("OfferInvalid", "a device is offered to its owner", |s| s.by_works(offer(&s.meter, Some(&s.works)))),
     ("SourceUnknown", "derived from itself", |s| {
         let itself = AttestationRef { stream: s.flow, sequence: 0 };
         s.attest(|attest| attest.derived_from = vec![itself])

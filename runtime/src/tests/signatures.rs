@@ -28,7 +28,7 @@ fn a_signature_too_many_must_verify_as_well() {
     let mut world = World::new();
     let board = world.board.clone();
     let mut transaction = world.transaction(&[&board], Call::Grant(grant_of(&board, &world))).transaction().clone();
-    let SignatureBytes::Ed25519(bytes) = &mut transaction.signatures[2].bytes;
+    let (SignatureBytes::Ed25519(bytes) | SignatureBytes::P256(bytes)) = &mut transaction.signatures[2].bytes;
     bytes[0] ^= 1;
     let expected = Rejection::SignatureInvalid { signer: board.principal, key: 2 };
     assert_eq!(world.offer(SignedTransaction::new(transaction)), Err(expected));

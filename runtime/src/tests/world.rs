@@ -4,19 +4,23 @@
 //! what was rejected must have left no trace. After every block the invariants of the state are checked.
 
 use cairn_proofs::tree::StateTree;
+use cairn_types::governance::{Admit, Measure};
 use cairn_types::{
-    BlockHash, BlockRef, Body, Call, ChainId, GrantId, Hash, Height, Parameters, Position, Rejection,
+    BlockHash, BlockRef, Body, Call, ChainId, GrantId, Hash, Height, Parameters, Position, Rejection, Role,
     SignedTransaction, StreamId, Transaction, TransactionId, Zone, state_key,
 };
 
 use super::invariants;
-use crate::{Built, Changes, Context, Founder, History, SignatureCheck, build, execute, found, state};
+use crate::{Built, Changes, Context, Founder, History, SignatureCheck, build, execute, found, governance, state};
 
 mod actor;
 mod calls;
+pub(super) mod x509;
 
-pub(super) use actor::{Actor, Device, Scheme, organization};
-pub(super) use calls::{attest, give, open, place, register, revoke, rotate, set_status};
+pub(super) use actor::{Actor, Device, Key, Recoverable, Scheme, organization, validator_set};
+pub(super) use calls::{
+    accept, attest, endorse, give, govern, offer, open, place, recover, register, revoke, rotate, set_status,
+};
 
 /// The blocks so far. Nothing but their hashes matters to the rules.
 pub(super) struct Chain(Vec<BlockHash>);
@@ -54,22 +58,27 @@ impl World {
             block_bytes_max: 256 * 1024,
             block_transactions_max: 64,
             heartbeat_ms: 10_000,
-            clock_drift_ms: 500,
+            clock_drift_ms: 2_000,
             propose_timeout_ms: 1_000,
             prevote_timeout_ms: 1_000,
             precommit_timeout_ms: 1_000,
             timeout_delta_ms: 500,
+            quota_window: 20,
+            organization_quota: 0,
+            device_quota: 0,
         };
-        let changes = Changes::from([(state_key::parameters(), Some(cairn_types::encode(&parameters)))]);
-        let mut state = StateTree::new().apply(&changes);
+        let mut state = StateTree::new();
         let mut join = |name: &str, threshold: u8, keys: u8| {
             let (inception, actor) = organization(name, threshold, keys);
-            let founder = Founder { inception, roles: Default::default() };
+            let founder = Founder { inception, roles: [Role::Council, Role::Manufacturer].into_iter().collect() };
             let (_, changes) = found(&state, &founder, Position::start_of(Height::GENESIS)).expect("a good founder");
             state = state.apply(&changes);
             actor
         };
         let (works, contractor, board) = (join("works", 1, 1), join("contractor", 1, 1), join("board", 2, 3));
+        let mut council = [&works, &contractor, &board].map(Actor::organization);
+        council.sort_unstable();
+        let state = state.apply(&governance::genesis(&parameters, &council, &validator_set(&works, &[1, 2, 3, 4])));
         let chain = Chain(vec![block_hash(0, &state)]);
         Self { state, parameters, chain, scheme, works, contractor, board }
     }
@@ -213,6 +222,23 @@ impl World {
         let mut interval = state::grant(&self.state, &grant).expect("the grant was given");
         interval.value.scope = scope;
         self.overwrite(state_key::grant(&grant), &interval);
+    }
+
+    /// A measure of the council, which all three organizations sign.
+    pub(super) fn governed(&mut self, measure: Measure) -> Result<TransactionId, Rejection> {
+        let (works, contractor, board) = (self.works.clone(), self.contractor.clone(), self.board.clone());
+        let done = self.submit(&[&works, &contractor, &board], govern(measure));
+        self.parameters = state::parameters(&self.state);
+        done
+    }
+
+    /// An organization with a recovery set, admitted by the council.
+    pub(super) fn admitted(&mut self, name: &str, roles: &[Role]) -> Recoverable {
+        let organization = Recoverable::called(name);
+        let roles = roles.iter().copied().collect();
+        let measure = Measure::Admit(Admit { inception: organization.inception.clone(), roles });
+        self.governed(measure).expect("the council admits");
+        organization
     }
 
     /// The next attestation of `stream`, with content of this text.

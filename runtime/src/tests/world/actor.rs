@@ -2,8 +2,8 @@
 
 use cairn_types::transaction::signed_message;
 use cairn_types::{
-    DeviceId, Hash, Inception, KeyCommitment, KeySet, OrganizationId, OrganizationInception, Principal, PublicKey,
-    Signature, SignatureBytes, StreamId, TransactionId, Zone,
+    DeviceId, Hash, Inception, KeyCommitment, KeySet, OrganizationId, OrganizationInception, Power, Principal,
+    PublicKey, Signature, SignatureBytes, StreamId, TransactionId, Validator, ValidatorSet, Zone,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -30,17 +30,75 @@ impl SignatureCheck for Scheme {
     }
 }
 
+/// An organization with one key, one to come, and a recovery set of one key; and the actors who have these.
+pub(in crate::tests) struct Recoverable {
+    pub(in crate::tests) inception: OrganizationInception,
+    pub(in crate::tests) now: Actor,
+    pub(in crate::tests) next: Actor,
+    pub(in crate::tests) recovery: Actor,
+}
+
+impl Recoverable {
+    pub(in crate::tests) fn called(name: &str) -> Self {
+        let keys = |what: &str| keys_called(&[&format!("{name} {what}")]);
+        let set = |keys: &[(u8, Key)]| KeySet::single(keys[0].1.public);
+        let (now, next, recovery) = (keys("now"), keys("next"), keys("recovery"));
+        let inception = OrganizationInception {
+            name: name.parse().expect("a valid name"),
+            title: format!("The {name}"),
+            keys: set(&now),
+            next: Some(set(&next).commitment()),
+            recovery: Some(set(&recovery)),
+        };
+        let principal = Principal::Organization(inception.id());
+        let actor = |keys| Actor { principal, keys };
+        Self { inception, now: actor(now), next: actor(next), recovery: actor(recovery) }
+    }
+}
+
+/// Keys by these labels, with the places that they have in a set.
+pub(in crate::tests) fn keys_called(labels: &[&str]) -> Vec<(u8, Key)> {
+    let mut keys: Vec<Key> = labels.iter().map(|label| Key::called(label)).collect();
+    keys.sort_by_key(|key| key.public);
+    (0..).zip(keys).collect()
+}
+
+/// A set of validators of `owner`, each with power 1, whose keys come from these numbers.
+pub(in crate::tests) fn validator_set(owner: &Actor, seeds: &[u8]) -> ValidatorSet {
+    let key = |label: &str| match Key::called(label).public {
+        PublicKey::Ed25519(bytes) => bytes,
+        PublicKey::P256(_) => unreachable!("keys that are called by a label are Ed25519"),
+    };
+    let mut validators: Vec<Validator> = seeds
+        .iter()
+        .map(|seed| Validator {
+            key: key(&format!("validator {seed}")),
+            peer: key(&format!("peer {seed}")),
+            power: Power::new(1),
+            organization: owner.organization(),
+        })
+        .collect();
+    validators.sort_by_key(|validator| validator.key);
+    ValidatorSet::new(validators).expect("distinct keys")
+}
+
 fn plain_signature(key: &PublicKey, id: &TransactionId) -> SignatureBytes {
     let mut bytes = [0; 64];
-    bytes[..32].copy_from_slice(key.as_bytes());
+    bytes[..32].copy_from_slice(&key.as_bytes()[..32]);
     bytes[32..].copy_from_slice(id.as_bytes());
     SignatureBytes::Ed25519(bytes)
+}
+
+#[derive(Clone)]
+enum Secret {
+    Ed25519(SigningKey),
+    P256(p256::ecdsa::SigningKey),
 }
 
 /// A key pair.
 #[derive(Clone)]
 pub(in crate::tests) struct Key {
-    secret: SigningKey,
+    secret: Secret,
     pub(in crate::tests) public: PublicKey,
 }
 
@@ -48,12 +106,32 @@ impl Key {
     pub(in crate::tests) fn called(label: &str) -> Self {
         let secret = SigningKey::from_bytes(Hash::plain(label.as_bytes()).as_bytes());
         let public = PublicKey::Ed25519(secret.verifying_key().to_bytes());
-        Self { secret, public }
+        Self { secret: Secret::Ed25519(secret), public }
+    }
+
+    /// A P-256 key.
+    pub(in crate::tests) fn p256_called(label: &str) -> Self {
+        let secret = p256::ecdsa::SigningKey::from_slice(Hash::plain(label.as_bytes()).as_bytes());
+        let secret = secret.expect("hardly a hash is above the order");
+        let point = secret.verifying_key().to_sec1_point(true);
+        let public = PublicKey::p256_from_sec1(point.as_bytes()).expect("a point");
+        Self { secret: Secret::P256(secret), public }
+    }
+
+    /// A signature over any message, as a certificate's issuer or a certified key makes one.
+    pub(in crate::tests) fn sign_message(&self, message: &[u8]) -> SignatureBytes {
+        match &self.secret {
+            Secret::Ed25519(secret) => SignatureBytes::Ed25519(secret.sign(message).to_bytes()),
+            Secret::P256(secret) => {
+                let signature: p256::ecdsa::Signature = secret.sign(message);
+                SignatureBytes::P256(signature.normalize_s().to_bytes().into())
+            }
+        }
     }
 
     fn sign(&self, id: &TransactionId, scheme: Scheme) -> SignatureBytes {
         match scheme {
-            Scheme::Ed25519 => SignatureBytes::Ed25519(self.secret.sign(&signed_message(id)).to_bytes()),
+            Scheme::Ed25519 => self.sign_message(&signed_message(id)),
             Scheme::Plain => plain_signature(&self.public, id),
         }
     }

@@ -1,14 +1,39 @@
 //! Calls as most stories want them; a story that wants one otherwise changes a field.
 
 use cairn_types::call::{
-    Attest, Grant, OpenStream, PlaceDevice, RegisterDevice, RevokeGrant, RotateDeviceKey, SetDeviceStatus,
+    AcceptDevice, Attest, EndorseLot, Govern, Grant, OfferDevice, OpenStream, PlaceDevice, RecoverDeviceKey,
+    RegisterDevice, RevokeGrant, RotateDeviceKey, SetDeviceStatus,
 };
+use cairn_types::governance::Measure;
+use cairn_types::lot::LotBasis;
 use cairn_types::{
     Action, Call, Content, ContentForm, ContentHash, DeviceStatus, GrantId, Grantee, Position, Scope, StreamId,
     TransactionId, Window, Zone,
 };
 
-use super::{Actor, Device};
+use super::{Actor, Device, Key};
+
+pub(in crate::tests) fn govern(measure: Measure) -> Call {
+    Call::Govern(Govern { measure })
+}
+
+pub(in crate::tests) fn endorse(basis: LotBasis) -> Call {
+    Call::EndorseLot(EndorseLot { basis, label: "FM-100, week 7".to_owned() })
+}
+
+/// The owner announces a new key.
+pub(in crate::tests) fn recover(device: &Device, key: &Key, suspect_since: Option<Position>) -> Call {
+    let next = device.commitment(device.keys.len());
+    Call::RecoverDeviceKey(RecoverDeviceKey { device: device.id, key: key.public, next, suspect_since })
+}
+
+pub(in crate::tests) fn offer(device: &Device, to: Option<&Actor>) -> Call {
+    Call::OfferDevice(OfferDevice { device: device.id, to: to.map(Actor::organization) })
+}
+
+pub(in crate::tests) fn accept(device: &Device, zone: Zone) -> Call {
+    Call::AcceptDevice(AcceptDevice { device: device.id, zone })
+}
 
 /// `owner` registers its device.
 pub(in crate::tests) fn register(device: &Device, owner: &Actor, zone: Zone) -> Call {
