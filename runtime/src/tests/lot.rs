@@ -229,13 +229,16 @@ fn a_certified_key_may_sign_for_a_device_with_another_key_once() {
     assert!(invalid(&claim(&mut f.world, &own, Endorsement::Certificate(needless))));
 }
 
+/// What is wrong, and how to make it so.
+type Flaw = (&'static str, fn(&mut [Wanted; 2]));
+
 #[test]
 fn each_flaw_of_a_chain_is_found() {
     let mut f = Factory::new();
     let device = secure("meter");
     let key = device.keys[0].clone();
     let good = f.wanted(&key);
-    let flaws: [(&str, fn(&mut [Wanted; 2])); 8] = [
+    let flaws: [Flaw; 8] = [
         ("the factory is no authority", |w| w[1].authority = None),
         ("the factory's key signs no certificates", |w| w[1].key_usage = Some(0x80)),
         ("the device is an authority", |w| w[0].authority = Some(None)),
