@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cairn's second verifier, written from runtime/SPECIFICATION.md alone.
 
-It says of a bundle whether it is VALID, INVALID or INCOMPLETE, and why. It shares no code with the first verifier, the
+It says of a bundle or a lookup whether it is VALID, INVALID or INCOMPLETE, and why. It shares no code with the first verifier, the
 crate `cairn-proofs`; the tests hold the two against each other. "A1" and the like below are steps of section 12.
 
 Exit status: 0 VALID, 1 INVALID, 3 INCOMPLETE, 2 if the command line is wrong or a file cannot be read.
@@ -14,32 +14,21 @@ import time
 from collections import namedtuple
 
 import codec
-import ed25519
+import keys
+import lookup
 import trees
-from codec import ACTIONS, ZEROS, Malformed, Position, b3, decode, derive
+from checkpoint import Freshness, Judgement, Refused, block_json, hash_of, in_order, record, require, without_nulls
+from codec import ACTIONS, Malformed, Position, b3, decode, derive
 
 BUNDLE_MAX = 2097152
 TRANSACTION_MAX = 32768
-VALIDATORS_MAX = 128
-POWER_MAX = 2**60
 PATH_MAX = 8
 ATTEST, DELEGATE = 1 << ACTIONS.index("attest"), 1 << ACTIONS.index("delegate")
 
 REASONS = {
+    **Judgement.MESSAGES,
     "not_a_bundle": "this is not a bundle of version 1",
-    "genesis_malformed": "the bundle's genesis is not a block 0",
-    "wrong_network": "the bundle is of another network",
-    "validators_not_genesis": "these are not the validators that the genesis names",
-    "validators_malformed": "a set of validators is not well-formed",
-    "header_malformed": "the header of a change or of the checkpoint cannot stand there",
-    "validators_mismatch": "a header names other validators than these",
-    "certificate_invalid": "the validators did not decide this block",
     "past_block_malformed": "the header of a past block cannot stand there",
-    "history_invalid": "the checkpoint's history does not hold a past block",
-    "trusted_conflict": "the block that you trust is not in this history",
-    "trusted_unconnected": "the bundle does not show the block that you trust",
-    "checkpoint_ahead": "the checkpoint is later than now",
-    "checkpoint_stale": "the checkpoint is older than you allow",
     "inclusion_invalid": "the transaction is not shown to be in its block",
     "transaction_malformed": "the transaction does not decode",
     "not_an_attestation": "the transaction is not an attestation by one device of this network",
@@ -48,12 +37,6 @@ REASONS = {
     "content_not_supplied": "no content was given to compare",
     "content_not_comparable": "the signed content is of another form than the given one",
     "content_differs": "the content is not what the device signed",
-    "state_proof_invalid": "a proof of the state does not hold",
-    "record_malformed": "a record of the state does not decode",
-    "record_unknown": "the device has records that this verifier does not know",
-    "absent": "the state does not hold a record that must be there",
-    "proof_missing": "a proof is missing",
-    "proof_superfluous": "a proof is there that nothing asks for",
     "key_not_held": "the device had no key then",
     "signature_invalid": "the signature is not by the device's key",
     "key_suspect": "the device's key was in doubt then",
@@ -64,33 +47,15 @@ REASONS = {
     "stream_contradicts": "the stream's record contradicts the attestation",
     "stream_forked": "the device attested two contents for one sequence",
 }
-INCOMPLETE = {
-    "trusted_unconnected", "checkpoint_ahead", "checkpoint_stale", "content_not_supplied", "content_not_comparable",
-    "record_unknown", "proof_missing", "key_suspect", "authority_suspect", "stream_forked",
+INCOMPLETE = Judgement.INCOMPLETE | {
+    "content_not_supplied", "content_not_comparable", "key_suspect", "authority_suspect", "stream_forked",
 }
 
 # What the auditor supplies besides the genesis
 Supplied = namedtuple("Supplied", "form hash bytes")
-Freshness = namedtuple("Freshness", "now_ms age_max_ms")
 
 # A grant on the path of authority
 Step = namedtuple("Step", "id interval")
-
-
-class Refused(Exception):
-    """A step of A, B or C failed, and the verification ends. Carries the name of the reason."""
-
-
-def require(condition, reason):
-    if not condition:
-        raise Refused(reason)
-
-
-def record(kind, data):
-    try:
-        return decode(kind, data)
-    except Malformed:
-        raise Refused("record_malformed") from None
 
 
 # Intervals
@@ -104,86 +69,30 @@ def standing(intervals, position):
     return next((interval for interval in intervals if contains(interval, position)), None)
 
 
-def in_order(intervals):
-    return all(i.to is None or i.from_ <= i.to for i in intervals) and all(
-        i.to is not None and i.to <= following.from_ for i, following in zip(intervals, intervals[1:])
-    )
-
-
 def zone_contains(outer, inner):
     return outer.organization == inner.organization and (
         outer.path in ("", inner.path) or inner.path.startswith(outer.path + "/")
     )
 
 
-# Blocks and validators
-
-
-def hash_of(header):
-    return derive("cairn block v1", codec.Header.write(header))
-
-
-def root_of(validators):
-    return derive("cairn validators v1", codec.ValidatorSet.write(validators))
-
-
-def is_well_formed(validator_set):
-    validators = validator_set.validators
-    keys = [validator.key for validator in validators]
-    return (
-        1 <= len(validators) <= VALIDATORS_MAX
-        and all(a < b for a, b in zip(keys, keys[1:]))
-        and len({validator.peer for validator in validators}) == len(validators)
-        and all(validator.power >= 1 for validator in validators)
-        and sum(validator.power for validator in validators) <= POWER_MAX
-        and all(ed25519.may_be_registered(v.key) and ed25519.may_be_registered(v.peer) for v in validators)
-    )
-
-
-def certifies(certificate, chain, height, block, validator_set):
-    validators = validator_set.validators
-    places = [signature.validator for signature in certificate.signatures]
-    if (certificate.height, certificate.block) != (height, block):
-        return False
-    if not all(a < b for a, b in zip(places, places[1:])) or any(place >= len(validators) for place in places):
-        return False
-    signed = sum(validators[place].power for place in places)
-    if 3 * signed <= 2 * sum(validator.power for validator in validators):
-        return False
-    numbers = height.to_bytes(8, "little") + certificate.round.to_bytes(4, "little")
-    message = b"cairn sign precommit v1" + chain + numbers + block
-    return all(
-        ed25519.verify(validators[signature.validator].key, message, signature.signature)
-        for signature in certificate.signatures
-    )
-
-
 # The verification
 
 
-class Verification:
-    """One run of section 12 over one bundle. `verdict` is the JSON form, and grows as axes are reached."""
+class Verification(Judgement):
+    """One run of section 12 over one bundle."""
+
+    MESSAGES, INCOMPLETE = REASONS, INCOMPLETE
 
     def __init__(self, genesis, supplied, trusted, freshness):
-        self.chain, self.supplied, self.trusted, self.freshness = genesis, supplied, trusted, freshness
-        self.reasons = []
-        self.verdict = {"outcome": None, "reasons": self.reasons, "chain": genesis.hex(), "organizations": []}
+        super().__init__(genesis, trusted, freshness)
+        self.supplied = supplied
+        self.verdict["organizations"] = []
 
-    def note(self, name):
-        outcome = "INCOMPLETE" if name in INCOMPLETE else "INVALID"
-        self.reasons.append({"name": name, "outcome": outcome, "message": REASONS[name]})
-
-    def run(self, data):
-        try:
-            self.finality(data)
-            self.attestation()
-            self.state()
-            self.judge()
-        except Refused as refused:
-            self.note(str(refused))
-        outcomes = {reason["outcome"] for reason in self.reasons}
-        self.verdict["outcome"] = next((o for o in ("INVALID", "INCOMPLETE") if o in outcomes), "VALID")
-        return self.verdict
+    def steps(self, data):
+        self.finality(data)
+        self.attestation()
+        self.state()
+        self.judge()
 
     # A. From the genesis to the checkpoint
 
@@ -193,29 +102,8 @@ class Verification:
         except Malformed:
             raise Refused("not_a_bundle") from None
         require(bundle.magic == b"cairn bundle" and bundle.version == 1, "not_a_bundle")
-
-        genesis = bundle.genesis
-        require((genesis.version, genesis.height, genesis.chain) == (1, 0, ZEROS), "genesis_malformed")
-        require(hash_of(genesis) == self.chain, "wrong_network")
-
-        current, last_height = bundle.validators, 0
-        require(root_of(current) == genesis.next_validators_root, "validators_not_genesis")
-        require(is_well_formed(current), "validators_malformed")
-        for change in bundle.changes:
-            require(change.header.height > last_height, "header_malformed")
-            self.require_certified(change.header, change.certificate, current)
-            root = root_of(change.validators)
-            require(
-                root == change.header.next_validators_root and root != change.header.validators_root,
-                "validators_mismatch",
-            )
-            require(is_well_formed(change.validators), "validators_malformed")
-            current, last_height = change.validators, change.header.height
-
+        self.establish_checkpoint(bundle)
         checkpoint = bundle.checkpoint
-        require(checkpoint.height > last_height, "header_malformed")
-        self.require_certified(checkpoint, bundle.certificate, current)
-
         known = [(0, self.chain), (checkpoint.height, hash_of(checkpoint))]
         for past in (bundle.block, bundle.not_before):
             if past is not None:
@@ -233,59 +121,7 @@ class Verification:
             self.require_history(bundle.anchor.hash, bundle.anchor.history)
             known.append((bundle.anchor.history.index, bundle.anchor.hash))
 
-        validators = current.validators
-        self.verdict["finality"] = {
-            "checkpoint": block_json(checkpoint),
-            "round": bundle.certificate.round,
-            "signers": [
-                {
-                    "validator": signature.validator,
-                    "power": str(validators[signature.validator].power),
-                    "organization": validators[signature.validator].organization.hex(),
-                }
-                for signature in bundle.certificate.signatures
-            ],
-            "validators": len(validators),
-            "totalPower": str(sum(validator.power for validator in validators)),
-            "changes": len(bundle.changes),
-            "trusted": self.is_connected(known),
-            **self.is_fresh(checkpoint.time_ms),
-        }
-
-    def is_connected(self, known):
-        if self.trusted is None:
-            return "not_asked"
-        height, trusted = self.trusted
-        at_height = next((block for known_height, block in known if known_height == height), None)
-        if at_height is None:
-            self.note("trusted_unconnected")
-            return "unconnected"
-        if at_height != trusted:
-            self.note("trusted_conflict")
-            return "conflict"
-        return "connected"
-
-    def is_fresh(self, time_ms):
-        if self.freshness is None:
-            return {"freshness": "not_asked"}
-        age = self.freshness.now_ms - time_ms
-        if -age > self.freshness.age_max_ms:
-            self.note("checkpoint_ahead")
-            return {"freshness": "unknown"}
-        if age > self.freshness.age_max_ms:
-            self.note("checkpoint_stale")
-            return {"freshness": "stale", "ageMs": str(age)}
-        return {"freshness": "fresh", "ageMs": str(max(age, 0))}
-
-    def require_certified(self, header, certificate, current):
-        require(header.version == 1 and header.chain == self.chain and header.height != 0, "header_malformed")
-        require(header.validators_root == root_of(current), "validators_mismatch")
-        require(certifies(certificate, self.chain, header.height, hash_of(header), current), "certificate_invalid")
-
-    def require_history(self, item, proof):
-        checkpoint = self.bundle.checkpoint
-        shown = trees.is_included(item, checkpoint.height, checkpoint.history_root, proof)
-        require(shown, "history_invalid")
+        self.reach_finality(bundle, known)
 
     # B. The attestation
 
@@ -354,33 +190,9 @@ class Verification:
         self.read_placements()
         self.read_organizations()
 
-    def by_key(self, key, proof):
-        """The value of one key, or None if it is proven absent."""
-        try:
-            found = trees.entries_of_key(self.bundle.checkpoint.state_root, key, proof)
-        except trees.ProofInvalid:
-            raise Refused("state_proof_invalid") from None
-        return found[0][1] if found else None
-
-    def by_prefix(self, prefix, proof):
-        try:
-            return trees.entries_of_prefix(self.bundle.checkpoint.state_root, prefix, proof)
-        except trees.ProofInvalid:
-            raise Refused("state_proof_invalid") from None
-
     def read_device(self):
-        found = [[], [], [], [], []]    # by facet
-        for key, value in self.by_prefix(b"\x04" + self.device, self.bundle.device):
-            require(len(key) == 38, "record_malformed")
-            facet = key[33]
-            require(facet < len(found), "record_unknown")
-            found[facet].append(record(codec.DEVICE_FACETS[facet], value))
-            require(len(found[0]) == 1 if facet == 0 else in_order(found[facet][-2:]), "record_malformed")
-        records, self.keys, self.owners, self.statuses, self.zones = found
-        require(records, "absent")
-        [self.device_record] = records
-        inception = codec.Inception.write(self.device_record.inception)
-        require(derive("cairn device v1", inception) == self.device, "record_malformed")
+        found = self.device_file(self.device, self.by_prefix(b"\x04" + self.device, self.bundle.device))
+        [self.device_record], self.keys, self.owners, self.statuses, self.zones, *_ = found
 
     def read_stream(self):
         value = self.by_key(b"\x08" + self.attest.stream, self.bundle.stream)
@@ -459,7 +271,7 @@ class Verification:
             self.note("not_an_attestation")
             return axis
         message = b"cairn sign transaction v1" + self.id
-        if not ed25519.verify(epoch.value.key[1], message, signatures[0].bytes[1]):
+        if not keys.verify(epoch.value.key, message, signatures[0].bytes):
             self.note("signature_invalid")
             return axis
         doubts = [i.suspect_since for i in [epoch, *self.statuses] if i.suspect_since is not None]
@@ -490,7 +302,7 @@ class Verification:
             "standing": word,
             "model": found.inception.model,
             "registered": position_json(found.registered),
-            "endorsedBy": found.endorsed_by and found.endorsed_by.hex(),
+            "endorsedBy": found.endorsement and found.endorsement.manufacturer.hex(),
             "statuses": [{"status": i.value[0], **interval_json(i)} for i in statuses],
             "owners": [{"owner": i.value.hex(), **interval_json(i)} for i in self.within_bounds(self.owners)],
             "zones": [{"zone": zone_json(i.value), **interval_json(i)} for i in self.within_bounds(self.zones)],
@@ -646,10 +458,6 @@ def position_json(position):
     return None if position is None else {"height": str(position.height), "index": position.index}
 
 
-def block_json(header):
-    return {"height": str(header.height), "hash": hash_of(header).hex(), "timeMs": str(header.time_ms)}
-
-
 def content_json(content):
     return {
         "form": content.form[0],
@@ -696,14 +504,6 @@ def grant_json(step):
     }
 
 
-def without_nulls(value):
-    if isinstance(value, dict):
-        return {key: without_nulls(part) for key, part in value.items() if part is not None}
-    if isinstance(value, list):
-        return [without_nulls(part) for part in value]
-    return value
-
-
 # The program
 
 
@@ -718,6 +518,9 @@ def verify(bundle, genesis, content=None, salt=None, trusted=None, freshness=Non
     elif content is not None:
         supplied = Supplied("salted", derive("cairn salted content v1", salt + content), len(content))
     return without_nulls(Verification(genesis, supplied, trusted, freshness).run(bundle))
+
+
+verify_lookup, question_from = lookup.verify, lookup.question_from
 
 
 def hash_from(text):
@@ -745,21 +548,26 @@ def batch(lines, out):
             continue
         try:
             asked = json.loads(line)
+            judge = verify_lookup if "lookup" in asked else verify
             age_max, clock, content = asked.get("max_age_ms"), asked.get("now_ms"), asked.get("content")
             question = {
-                "bundle": bytes.fromhex(asked["bundle"]),
                 "genesis": hash_from(asked["genesis"]),
-                "content": None if content is None else bytes.fromhex(content),
-                "salt": hash_from(asked["salt"]) if asked.get("salt") else None,
                 "trusted": checkpoint_from(asked["checkpoint"]) if asked.get("checkpoint") else None,
                 "freshness": None if age_max is None else Freshness(now() if clock is None else clock, age_max),
             }
+            if judge is verify:
+                question["bundle"] = bytes.fromhex(asked["bundle"])
+                question["content"] = None if content is None else bytes.fromhex(content)
+                question["salt"] = hash_from(asked["salt"]) if asked.get("salt") else None
+            else:
+                question["data"] = bytes.fromhex(asked["lookup"])
+                question["question"] = question_from(asked["question"]) if asked.get("question") else None
             if not all(isinstance(number, int) for number in question["freshness"] or ()):
                 raise ValueError("now_ms and max_age_ms are integers")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             answer = {"error": f"not a question: {error!r}"}
         else:
-            answer = verify(**question)
+            answer = judge(**question)
         out.write(json.dumps(answer) + "\n")
         out.flush()
 
@@ -776,16 +584,21 @@ def print_words(verdict):
     for axis in ("integrity", "key", "device", "authority", "stream"):
         if axis in verdict:
             print(f"  {axis}: {verdict[axis]['standing']}")
+    if "question" in verdict:
+        entries = sum(map(len, verdict["entries"]))
+        print(f"  question: {json.dumps(verdict['question'])}")
+        print(f"  as of block {verdict['finality']['checkpoint']['height']}: {entries} entries (all of them with --json)")
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Verify a bundle of Cairn, by the specification alone.")
-    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="the bundle's file")
+    parser = argparse.ArgumentParser(description="Verify a bundle or a lookup of Cairn, by the specification alone.")
+    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="the file with the bundle or the lookup")
     parser.add_argument("file", nargs="?", metavar="FILE", help="the content that was attested")
     parser.add_argument("--genesis", type=hash_from, metavar="HASH", help="the hash of the network's block 0")
+    parser.add_argument("--question", type=question_from, metavar="KIND:ID", help="what a lookup must answer")
     parser.add_argument("--salt", metavar="HEXFILE", help="file with the content's salt in hexadecimal")
     parser.add_argument("--checkpoint", type=checkpoint_from, metavar="HEIGHT:HASH", help="a block that you trust")
-    parser.add_argument("--max-age", type=int, metavar="SECONDS", help="how old the bundle's checkpoint may be")
+    parser.add_argument("--max-age", type=int, metavar="SECONDS", help="how old the checkpoint may be")
     parser.add_argument("--now-ms", type=int, metavar="N", help="your clock; without it, the computer's")
     parser.add_argument("--json", action="store_true", help="print the whole verdict as JSON")
     parser.add_argument("--batch", action="store_true", help="read questions from standard input, one JSON a line")
@@ -812,7 +625,14 @@ def main():
     freshness = None
     if options.max_age is not None:
         freshness = Freshness(now() if options.now_ms is None else options.now_ms, options.max_age * 1000)
-    verdict = verify(bundle, options.genesis, content, salt, options.checkpoint, freshness)
+    if bundle.startswith(lookup.MAGIC):
+        if options.file:
+            parser.error("a lookup is not about a FILE")
+        verdict = lookup.verify(bundle, options.genesis, options.question, options.checkpoint, freshness)
+    else:
+        if options.question:
+            parser.error("--question needs a lookup")
+        verdict = verify(bundle, options.genesis, content, salt, options.checkpoint, freshness)
     if options.json:
         print(json.dumps(verdict, indent=2))
     else:

@@ -1,4 +1,4 @@
-"""The encoding, the words and the records of Cairn: sections 1, 2, 4 to 7, 10 and 11 of runtime/SPECIFICATION.md.
+"""The encoding, the words and the records of Cairn: sections 1, 2, 4 to 7, 10, 11 and 19 of runtime/SPECIFICATION.md.
 
 A type is an object that reads and writes. Structs become named tuples, enums become `(variant, value)`, and a
 variant without fields has the value None.
@@ -102,6 +102,19 @@ class Nested:
         return BLOB.write(self.kind.write(value))
 
 
+class Bool:
+    """One byte, 0 or 1."""
+
+    def read(self, reader):
+        tag = reader.number(1)
+        if tag > 1:
+            raise Malformed("a truth is neither 0 nor 1")
+        return tag == 1
+
+    def write(self, value):
+        return bytes([value])
+
+
 class Text:
     """`String`, and what restricts it."""
 
@@ -183,13 +196,6 @@ class Enum:
         return bytes([tag]) + (kind.write(value[1]) if kind else b"")
 
 
-class Impossible:
-    """A type without values."""
-
-    def read(self, reader):
-        raise Malformed("no value of this type exists")
-
-
 # Section 1: names and zone paths
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -231,8 +237,8 @@ ACTIONS = ["register", "place", "attest", "read", "command", "delegate"]
 Actions = Integer(2, mask=0b111111)
 Roles = Integer(1, mask=0b1111)
 
-PublicKey = Enum({0: ("ed25519", Fixed(32))})
-SignatureBytes = Enum({0: ("ed25519", Fixed(64))})
+PublicKey = Enum({0: ("ed25519", Fixed(32)), 1: ("p256", Fixed(33))})
+SignatureBytes = Enum({0: ("ed25519", Fixed(64)), 1: ("p256", Fixed(64))})
 Position = Struct("Position", height=U64, index=U32)    # named tuples order by height, then index
 BlockRef = Struct("BlockRef", height=U64, hash=HASH)
 Principal = Enum({0: ("organization", HASH), 1: ("device", HASH)})
@@ -255,11 +261,54 @@ def Interval(kind):
 # Section 5: transactions
 
 Inception = Struct("Inception", key=PublicKey, next=HASH, model=STRING)
+OrganizationInception = Struct(
+    "OrganizationInception", name=Name, title=STRING, keys=KeySet, next=Option(HASH), recovery=Option(KeySet)
+)
+Validator = Struct("Validator", key=Fixed(32), peer=Fixed(32), power=U64, organization=HASH)
+ValidatorSet = Struct("ValidatorSet", validators=Vec(Validator))
+Parameters = Struct(
+    "Parameters", lifetime_max=U64, recovery_delay=U64, block_bytes_max=U32, block_transactions_max=U32,
+    heartbeat_ms=U64, clock_drift_ms=U64, propose_timeout_ms=U64, prevote_timeout_ms=U64, precommit_timeout_ms=U64,
+    timeout_delta_ms=U64, quota_window=U64, organization_quota=U32, device_quota=U32,
+)
+Upgrade = Struct("Upgrade", version=U16, height=U64)
+Measure = Enum({
+    0: ("admit", Struct("Admit", inception=OrganizationInception, roles=Roles)),
+    1: ("expel", HASH),
+    2: ("change_validators", ValidatorSet),
+    3: ("set_parameters", Parameters),
+    4: ("schedule_upgrade", Option(Upgrade)),
+})
+LotBasis = Enum({
+    0: ("merkle", Struct("Merkle", root=HASH, count=U32)),
+    1: ("issuer", Struct("Issuer", key=PublicKey)),
+})
+LotLeaf = Struct("LotLeaf", device=Option(HASH), serial=STRING, salt=HASH)
+LotEndorsement = Struct(
+    "LotEndorsement", lot=HASH, bound=Bool(), serial=STRING, salt=HASH, index=U32, siblings=Vec(HASH)
+)
+CertificateEndorsement = Struct(
+    "CertificateEndorsement", lot=HASH, chain=Vec(BLOB), signature=Option(SignatureBytes)
+)
+Endorsement = Enum({0: ("lot", LotEndorsement), 1: ("certificate", CertificateEndorsement)})
+
+Govern = Struct("Govern", measure=Measure)
+RotateOrganizationKeys = Struct(
+    "RotateOrganizationKeys", organization=HASH, keys=KeySet, next=Option(HASH), by_recovery=Bool()
+)
+EndorseLot = Struct("EndorseLot", basis=LotBasis, label=STRING)
+DistrustLot = Struct("DistrustLot", lot=HASH, suspect_since=Option(Position))
 RegisterDevice = Struct(
-    "RegisterDevice", inception=Inception, owner=HASH, zone=Zone, endorsement=Option(Impossible()),
+    "RegisterDevice", inception=Inception, owner=HASH, zone=Zone, endorsement=Option(Endorsement),
     authority=Option(HASH),
 )
 RotateDeviceKey = Struct("RotateDeviceKey", device=HASH, key=PublicKey, next=HASH)
+RecoverDeviceKey = Struct(
+    "RecoverDeviceKey", device=HASH, key=PublicKey, next=HASH, suspect_since=Option(Position)
+)
+CancelRecovery = Struct("CancelRecovery", device=HASH)
+OfferDevice = Struct("OfferDevice", device=HASH, to=Option(HASH))
+AcceptDevice = Struct("AcceptDevice", device=HASH, zone=Zone)
 PlaceDevice = Struct("PlaceDevice", device=HASH, zone=Zone, authority=Option(HASH))
 SetDeviceStatus = Struct("SetDeviceStatus", device=HASH, status=DeviceStatus, suspect_since=Option(Position))
 Grant = Struct(
@@ -267,19 +316,33 @@ Grant = Struct(
 )
 RevokeGrant = Struct("RevokeGrant", grant=HASH, suspect_since=Option(Position))
 OpenStream = Struct("OpenStream", name=Name, cadence_s=Option(U32), authority=HASH)
+CloseStream = Struct("CloseStream", stream=HASH)
 Attest = Struct(
     "Attest", stream=HASH, sequence=U64, previous=HASH, content=Content, claimed=Option(ClaimedTime),
     derived_from=Vec(AttestationRef), authority=HASH,
 )
+Supersede = Struct("Supersede", target=AttestationRef, replacement=Option(AttestationRef))
+ReportFork = Struct("ReportFork", first=BLOB, second=BLOB)
 Call = Enum({
+    0: ("govern", Govern),
+    1: ("rotate_organization_keys", RotateOrganizationKeys),
+    2: ("endorse_lot", EndorseLot),
+    3: ("distrust_lot", DistrustLot),
     4: ("register_device", RegisterDevice),
     5: ("rotate_device_key", RotateDeviceKey),
+    6: ("recover_device_key", RecoverDeviceKey),
+    7: ("cancel_recovery", CancelRecovery),
+    8: ("offer_device", OfferDevice),
+    9: ("accept_device", AcceptDevice),
     10: ("place_device", PlaceDevice),
     11: ("set_device_status", SetDeviceStatus),
     12: ("grant", Grant),
     13: ("revoke_grant", RevokeGrant),
     14: ("open_stream", OpenStream),
+    15: ("close_stream", CloseStream),
     16: ("attest", Attest),
+    17: ("supersede", Supersede),
+    18: ("report_fork", ReportFork),
 })
 Body = Struct("Body", chain=HASH, signer=Principal, not_before=BlockRef, expires=Option(U64), call=Call)
 Signature = Struct("Signature", signer=Principal, key=U8, bytes=SignatureBytes)
@@ -291,18 +354,26 @@ Header = Struct(
     "Header", version=U16, chain=HASH, height=U64, time_ms=U64, parent=HASH, history_root=HASH, tx_root=HASH,
     state_root=HASH, validators_root=HASH, next_validators_root=HASH, proposer=U16,
 )
-Validator = Struct("Validator", key=Fixed(32), peer=Fixed(32), power=U64, organization=HASH)
-ValidatorSet = Struct("ValidatorSet", validators=Vec(Validator))
 CertificateSignature = Struct("CertificateSignature", validator=U16, signature=Fixed(64))
 Certificate = Struct("Certificate", height=U64, round=U32, block=HASH, signatures=Vec(CertificateSignature))
 
 # Section 10: records
 
+OrganizationRecord = Struct(
+    "OrganizationRecord", name=Name, title=STRING, roles=Roles, recovery=Option(KeySet), admitted=Position,
+    expelled=Option(Position),
+)
+OrganizationKeys = Struct("OrganizationKeys", keys=KeySet, next=Option(HASH))
+EndorsementRecord = Struct("EndorsementRecord", lot=HASH, manufacturer=HASH, serial=STRING)
 DeviceRecord = Struct(
-    "DeviceRecord", inception=Inception, registered=Position, registered_by=Principal, endorsed_by=Option(HASH)
+    "DeviceRecord", inception=Inception, registered=Position, registered_by=Principal,
+    endorsement=Option(EndorsementRecord),
 )
 DeviceKey = Struct("DeviceKey", key=PublicKey, next=HASH)
-OrganizationRecord = Struct("OrganizationRecord", name=Name, title=STRING, roles=Roles, recovery=Option(KeySet))
+Recovery = Struct("Recovery", key=PublicKey, next=HASH, effective=U64)
+LotRecord = Struct("LotRecord", manufacturer=HASH, basis=LotBasis, label=STRING)
+Superseded = Struct("Superseded", at=Position, by=Principal, replacement=Option(AttestationRef))
+Usage = Struct("Usage", window=U64, count=U32)
 GrantTerms = Struct(
     "GrantTerms", grantor=Principal, grantee=Grantee, actions=Actions, scope=Scope, window=Window, depth=U8,
     parent=Option(HASH),
@@ -310,10 +381,17 @@ GrantTerms = Struct(
 StreamRecord = Struct(
     "StreamRecord", device=HASH, name=Name, cadence_s=Option(U32), opened=Position, count=U64, head=HASH,
     head_position=Position, peaks=Vec(HASH), closed=Option(Position), forked_at=Option(U64),
+    owned_from=U64,
 )
 GrantInterval = Interval(GrantTerms)
 PlacementInterval = Interval(Zone)
-DEVICE_FACETS = [DeviceRecord, Interval(DeviceKey), Interval(HASH), Interval(DeviceStatus), PlacementInterval]
+DEVICE_FACETS = [
+    DeviceRecord, Interval(DeviceKey), Interval(HASH), Interval(DeviceStatus), PlacementInterval, Interval(Recovery),
+    Interval(HASH),
+]
+ORGANIZATION_FACETS = [OrganizationRecord, Interval(OrganizationKeys)]
+LotInterval = Interval(LotRecord)
+UNIT = Struct("Unit")    # `()`
 
 # Sections 8, 9 and 11: proofs and the bundle
 
@@ -333,4 +411,28 @@ Bundle = Struct(
     checkpoint=Header, certificate=Certificate, block=Option(PastBlock), not_before=Option(PastBlock),
     anchor=Option(Anchor), transaction=BLOB, inclusion=Inclusion, device=StateProof, stream=StateProof,
     grants=Vec(StateProof), placements=Vec(StateProof), organizations=Vec(StateProof),
+)
+
+# Section 19: lookups
+
+Question = Enum({
+    0: ("checkpoint", None),
+    1: ("organization", HASH),
+    2: ("device", HASH),
+    3: ("deviceStreams", HASH),
+    4: ("grant", HASH),
+    5: ("grants", Scope),
+    6: ("deviceGrants", HASH),
+    7: ("stream", HASH),
+    8: ("lot", HASH),
+    9: ("lots", HASH),
+    10: ("organizations", None),
+    11: ("council", None),
+    12: ("validators", None),
+    13: ("parameters", None),
+    14: ("superseded", HASH),
+})
+Lookup = Struct(
+    "Lookup", magic=Fixed(12), version=U16, genesis=Header, validators=ValidatorSet, changes=Vec(ValidatorChange),
+    checkpoint=Header, certificate=Certificate, anchor=Option(Anchor), question=Question, proofs=Vec(StateProof),
 )

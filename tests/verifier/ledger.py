@@ -150,8 +150,8 @@ class Ledger:
         self.grants = {identity("grant"): interval(self.terms(), Position(1, 3))}
         self.authority = identity("grant")
         self.organizations = {
-            self.owner: codec.OrganizationRecord("water", "Water & Söhne", 4, None),
-            self.maker: codec.OrganizationRecord("maker", "Maker", 2, None),
+            self.owner: codec.OrganizationRecord("water", "Water & Söhne", 4, None, Position(0, 0), None),
+            self.maker: codec.OrganizationRecord("maker", "Maker", 2, None, Position(0, 0), None),
         }
         self.expires, self.form, self.salt, self.claimed = None, "plain", None, None
         self.more_state = {}
@@ -226,7 +226,7 @@ class Ledger:
         state[b"\x08" + self.stream] = codec.StreamRecord.write(codec.StreamRecord(
             device=self.stream_device, name=self.stream_name, cadence_s=self.cadence_s, opened=self.opened,
             count=self.count, head=self.head or self.id, head_position=self.head_position or self.at, peaks=[ZEROS],
-            closed=self.closed, forked_at=self.forked_at,
+            closed=self.closed, forked_at=self.forked_at, owned_from=0,
         ))
         for grant, value in self.grants.items():
             state[b"\x06" + grant] = codec.GrantInterval.write(value)

@@ -167,7 +167,7 @@ class RandomLedger(Ledger):
     def change_records(self):
         facet = b"\4" + self.device
         key = self.pick(
-            facet, facet + b"\0", facet + b"\0\0\0\0\1", facet + b"\5\0\0\0\0", facet + b"\1", facet + b"\1\0\0\0\0\0",
+            facet, facet + b"\0", facet + b"\0\0\0\0\1", facet + b"\7\0\0\0\0", facet + b"\1", facet + b"\1\0\0\0\0\0",
             facet + b"\4\0\0\0", facet + b"\6", facet + b"\xff\0\0\0\0", b"\4" + self.gateways[0] + b"\4\0",
             b"\2" + self.owner + bytes(5), b"\x06" + self.authority, facet + bytes(5), facet + b"\2\0\0\0\0",
         )

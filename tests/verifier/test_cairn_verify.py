@@ -548,7 +548,7 @@ class Bundles(unittest.TestCase):
         self.refused("absent", drop(facet(b"\0")))
         self.refused("absent", drop(lambda made: b"\x08" + made.stream))
         self.refused("absent", drop(lambda made: b"\x02"))
-        self.expect("INCOMPLETE", ["record_unknown"], put(facet(b"\5" + bytes(4)), b""))
+        self.expect("INCOMPLETE", ["record_unknown"], put(facet(b"\7" + bytes(4)), b""))
         self.refused("record_malformed", put(facet(b"\0\0\0\0\1"), b""))
         self.refused("record_malformed", put(facet(b"\1\0\0\0\1"), b""))
         self.refused("record_malformed", put(facet(b"\1\0\0\0\0\0"), b""))
