@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use cairn_proofs::accumulator::Frontier;
 use cairn_proofs::tree::StateTree;
-use cairn_runtime::{Changes, Founder, Overlay, found};
+use cairn_runtime::{Changes, Founder, Overlay, found, governance};
 use cairn_types::block::HEADER_VERSION;
+use cairn_types::limits::{COUNCIL_MAX, SIGNATURES_MAX};
 use cairn_types::{
     Block, BlockHash, ChainId, Hash, Header, Height, KeySet, Name, OrganizationId, OrganizationInception, Parameters,
-    Position, Power, PublicKey, Validator, ValidatorSet, ValidatorSetError, encode, state_key,
+    Position, Power, PublicKey, Role, Validator, ValidatorSet, ValidatorSetError,
 };
 
 use crate::error::{GenesisError, KeyUse};
@@ -42,8 +43,11 @@ impl Genesis {
     pub fn build(&self) -> Result<GenesisBlock, GenesisError> {
         self.parameters.check()?;
         check_keys_are_apart(self)?;
-        let (organizations, changes) = found_all(self)?;
+        check_council(&self.organizations)?;
+        let (organizations, mut changes) = found_all(&self.organizations)?;
         let validators = validator_set(&self.validators, &organizations)?;
+        let council = council(&self.organizations, &organizations);
+        changes.extend(governance::genesis(&self.parameters, &council, &validators));
 
         let state = StateTree::new().apply(&changes);
         let empty_list = Frontier::new().root();
@@ -66,13 +70,42 @@ impl Genesis {
     }
 }
 
-/// Parameters and organizations, as they enter the empty state.
-fn found_all(genesis: &Genesis) -> Result<(BTreeMap<Name, OrganizationId>, Changes), GenesisError> {
+/// Checks that there is a council, and that more than two thirds of it can sign one transaction. Without that nobody could
+/// ever replace a validator, and the loss of a few keys would end the network.
+fn check_council(organizations: &[FoundingOrganization]) -> Result<(), GenesisError> {
+    let mut thresholds: Vec<usize> =
+        organizations.iter().filter(|it| sits_in_council(it)).map(|it| usize::from(it.threshold)).collect();
+    let count = thresholds.len();
+    if count == 0 || count > COUNCIL_MAX {
+        return Err(GenesisError::Council { count });
+    }
+    thresholds.sort_unstable();
+    let quorum = 2 * count / 3 + 1;
+    let signatures: usize = thresholds.iter().take(quorum).sum();
+    if signatures > SIGNATURES_MAX {
+        return Err(GenesisError::CouncilThresholds { quorum, count, signatures });
+    }
+    Ok(())
+}
+
+const fn sits_in_council(organization: &FoundingOrganization) -> bool {
+    organization.roles.contains(Role::Council)
+}
+
+/// The council's ids, ascending.
+fn council(founders: &[FoundingOrganization], ids: &BTreeMap<Name, OrganizationId>) -> Vec<OrganizationId> {
+    let members = founders.iter().filter(|founder| sits_in_council(founder));
+    let mut council: Vec<OrganizationId> = members.filter_map(|founder| ids.get(&founder.name).copied()).collect();
+    council.sort_unstable();
+    council
+}
+
+/// The organizations, as they enter the empty state.
+fn found_all(founders: &[FoundingOrganization]) -> Result<(BTreeMap<Name, OrganizationId>, Changes), GenesisError> {
     let nothing = StateTree::new();
     let mut overlay = Overlay::new(&nothing);
-    overlay.extend(Changes::from([(state_key::parameters(), Some(encode(&genesis.parameters)))]));
     let mut organizations = BTreeMap::new();
-    for organization in sorted_by(&genesis.organizations, |organization| &organization.name) {
+    for organization in sorted_by(founders, |organization| &organization.name) {
         let (id, changes) = found(&overlay, &founder(organization), Position::start_of(Height::GENESIS))?;
         overlay.extend(changes);
         organizations.insert(organization.name.clone(), id);

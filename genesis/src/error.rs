@@ -3,9 +3,9 @@
 use std::fmt;
 
 use cairn_runtime::organization::FoundingError;
-use cairn_types::{Name, PublicKey, ValidatorSetError};
-
+use cairn_types::limits::{COUNCIL_MAX, SIGNATURES_MAX};
 use cairn_types::parameters::ParametersError;
+use cairn_types::{Name, PublicKey, ValidatorSetError};
 
 /// Why a genesis file does not make a network. Whoever wrote the file is to blame.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,30 @@ pub enum GenesisError {
     /// An organization that cannot be founded.
     #[error(transparent)]
     Organization(#[from] FoundingError),
+    /// No council, or one that is too large to sign together.
+    #[error(
+        "{count} organizations have the role council, but a network has 1 to {max}: without a council nobody could ever \
+         replace a validator or admit an organization",
+        max = COUNCIL_MAX
+    )]
+    Council {
+        /// Organizations with the role.
+        count: usize,
+    },
+    /// A council whose measures would need more signatures than a transaction holds.
+    #[error(
+        "{quorum} of the {count} organizations of the council must sign a measure, which takes {signatures} signatures \
+         at least, but a transaction holds {max}; lower their thresholds",
+        max = SIGNATURES_MAX
+    )]
+    CouncilThresholds {
+        /// Organizations that must sign.
+        quorum: usize,
+        /// Organizations in the council.
+        count: usize,
+        /// Signatures of those with the lowest thresholds.
+        signatures: usize,
+    },
     /// One key in two places. Keys are kept apart, so that the loss of one is not the loss of another.
     #[error("{key} is {first} and also {second}; each must have a key of its own")]
     KeyShared {

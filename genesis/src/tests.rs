@@ -1,14 +1,18 @@
 //! One file, read, written, shuffled and broken in every way that has an error.
 
 use cairn_runtime::organization::FoundingError;
-use cairn_runtime::state;
+use cairn_runtime::{governance, state};
 use cairn_types::organization::{KeySetError, Role};
-use cairn_types::{ChainId, Hash, Height, KeyError, Name, PublicKey, ValidatorSetError, state_key};
+use cairn_types::{
+    ChainId, Hash, Height, Interval, KeyError, Name, OrganizationId, Position, PublicKey, ValidatorSetError, codec,
+    state_key,
+};
 use ed25519_dalek::SigningKey;
 
 use crate::error::{GenesisError, KeyUse};
 use crate::file::{FoundingKeys, FoundingOrganization, FoundingValidator, Genesis};
-use crate::parameters::{self, ParametersError};
+use crate::parameters;
+use cairn_types::parameters::ParametersError;
 
 /// What a test does to a good genesis.
 type Change = fn(&mut Genesis);
@@ -93,7 +97,7 @@ fn the_smallest_file_has_every_default() {
         [[organization]]
         name = "water"
         title = "Water Company"
-        roles = ["operator"]
+        roles = ["council"]
         keys = ["{}"]
         [[validator]]
         key = "{}"
@@ -124,6 +128,15 @@ fn block_0_commits_to_what_the_file_says() {
     assert_eq!(header.next_validators_root, header.validators_root);
     assert_eq!(built.chain.genesis_hash(), header.hash());
     assert_eq!(state::parameters(&built.state), genesis.parameters);
+    for height in [0, 1, 2, 1_000_000] {
+        assert_eq!(governance::validators_at(&built.state, Height::new(height)), built.validators, "height {height}");
+    }
+    assert_eq!(governance::version_at(&built.state, Height::new(1_000_000)), header.version);
+    let council = built.state.get(&state_key::ordinal(state_key::council(), 0)).expect("a council from the genesis on");
+    let council: Interval<Vec<OrganizationId>> = codec::decode(council, 4_096).expect("it decodes");
+    let water = built.state.get(&state_key::organization_name(&name("water"))).expect("a founder");
+    assert_eq!(council.from, Position::start_of(Height::GENESIS));
+    assert_eq!(council.value.iter().map(|id| id.as_bytes().as_slice()).collect::<Vec<_>>(), [water]);
     for founder in &genesis.organizations {
         assert!(built.state.get(&state_key::organization_name(&founder.name)).is_some(), "{}", founder.name);
     }
@@ -177,7 +190,7 @@ fn whatever_the_file_says_is_in_the_chain_id_except_the_label() {
 #[test]
 fn the_chain_id_of_a_known_file_stays() {
     // Changing this line is agreeing that every network's block 0 changes.
-    assert_eq!(chain(&water()).to_string(), "80410d5f8fb58d542d0de8fce098ee4932987f30dfb9b6072fde9714921f392d");
+    assert_eq!(chain(&water()).to_string(), "670ad02b6eaac6436933821f52c66652179d33fc6ee706f1a0a94ea1e577e26b");
 }
 
 #[test]
@@ -214,7 +227,7 @@ fn a_time_that_has_no_text_is_not_written() {
 
 #[test]
 fn parameters_stay_within_their_caps() {
-    let cases: [(&str, Change); 11] = [
+    let cases: [(&str, Change); 12] = [
         ("lifetime_max is 0, but must be 1 to 10000000", |g| g.parameters.lifetime_max = 0),
         ("recovery_delay", |g| g.parameters.recovery_delay = u64::MAX),
         ("block_bytes_max is 32767, but must be 32768 to 1048576", |g| g.parameters.block_bytes_max = 32_767),
@@ -226,6 +239,7 @@ fn parameters_stay_within_their_caps() {
         ("prevote_timeout_ms", |g| g.parameters.prevote_timeout_ms = 0),
         ("precommit_timeout_ms", |g| g.parameters.precommit_timeout_ms = 0),
         ("timeout_delta_ms", |g| g.parameters.timeout_delta_ms = 0),
+        ("quota_window", |g| g.parameters.quota_window = 0),
     ];
     for (expected, change) in cases {
         let error = refused(change);
@@ -235,8 +249,8 @@ fn parameters_stay_within_their_caps() {
     let error = refused(|genesis| genesis.parameters.clock_drift_ms = 499);
     assert_eq!(
         error.to_string(),
-        "parameters.clock_drift_ms is 499, below parameters.propose_timeout_ms, which is 500: a proposal that arrives in \
-         time would be refused as too old"
+        "clock_drift_ms is 499, below propose_timeout_ms, which is 500: a proposal that arrives in time would be refused \
+         as too old"
     );
 }
 
@@ -303,6 +317,41 @@ fn an_organization_that_cannot_be_founded_is_named() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_network_that_nobody_could_govern_is_refused() {
+    let nobody = refused(|genesis| genesis.organizations[0].roles = [Role::Operator].into_iter().collect());
+    assert!(matches!(nobody, GenesisError::Council { count: 0 }), "{nobody}");
+    assert!(nobody.to_string().contains("nobody could ever replace a validator"), "{nobody}");
+
+    let crowd = |count: u8, keys: u8| {
+        move |genesis: &mut Genesis| {
+            let member = |index: u8| {
+                let mut keys: Vec<u8> = (0..keys).map(|key| index * keys + key).collect();
+                keys.iter_mut().for_each(|key| *key += 100);
+                let mut member = organization(&format!("member-{index}"), &[Role::Council], &keys);
+                member.threshold = u8::try_from(keys.len()).expect("few");
+                member
+            };
+            genesis.organizations.truncate(1);
+            genesis.organizations[0].roles = [Role::Operator].into_iter().collect();
+            genesis.organizations.extend((0..count).map(member));
+            genesis.validators.truncate(1);
+            genesis.validators[0] = validator(90, "water");
+            genesis.validators[0].peer = key(91);
+        }
+    };
+    let too_many = refused(crowd(33, 1));
+    assert!(matches!(too_many, GenesisError::Council { count: 33 }), "{too_many}");
+    let too_careful = refused(crowd(31, 4));
+    assert!(
+        matches!(too_careful, GenesisError::CouncilThresholds { quorum: 21, count: 31, signatures: 84 }),
+        "{too_careful}"
+    );
+    let mut largest = water();
+    crowd(32, 2)(&mut largest);
+    largest.build().expect("22 of 32 with two keys each are 44 signatures");
 }
 
 #[test]

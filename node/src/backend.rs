@@ -68,6 +68,13 @@ impl NodeBackend {
         }
     }
 
+    /// Our place among those who decide next: consensus key and network key are those of one validator.
+    fn own_index(&self, tip: &Snapshot) -> Option<ValidatorIndex> {
+        let index = tip.validators().index_of(&self.key?)?;
+        let validator = tip.validators().get(index)?;
+        (validator.peer == *self.network.peer_key().as_bytes()).then_some(index)
+    }
+
     fn located(&self, position: Position) -> Result<Option<Located>, ReadError> {
         let Some((mut block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
         let index = usize::try_from(position.index).unwrap_or(usize::MAX);
@@ -112,7 +119,7 @@ impl NodeBackend {
         Ok(Some(CheckpointProof {
             genesis: self.chain.genesis.block.header.clone(),
             validators: self.chain.genesis.validators.clone(),
-            changes: Vec::new(),
+            changes: self.chain.changes_before(snapshot.header.height).map_err(storage)?,
             checkpoint: snapshot.header.clone(),
             certificate,
         }))
@@ -287,7 +294,7 @@ impl Backend for NodeBackend {
             hash: snapshot.hash,
             certificate: snapshot.certificate.clone(),
             state: snapshot.state.clone(),
-            validators: Arc::clone(&snapshot.validators),
+            validators: Arc::clone(&snapshot.deciders.block),
         }))
     }
 
@@ -307,7 +314,7 @@ impl Backend for NodeBackend {
                 Activity::Following => NodeState::Following,
                 Activity::Validating => NodeState::Validating,
             },
-            validator: self.key.and_then(|key| tip.validators.index_of(&key)),
+            validator: self.own_index(&tip),
             peers: u32::try_from(peers).unwrap_or(u32::MAX),
             pending: u32::try_from(pending).unwrap_or(u32::MAX),
             pending_bytes: u64::try_from(pending_bytes).unwrap_or(u64::MAX),
@@ -316,7 +323,7 @@ impl Backend for NodeBackend {
     }
 
     fn peers(&self) -> Vec<PeerInfo> {
-        let validators = Arc::clone(&self.chain.tip().validators);
+        let validators = Arc::clone(self.chain.tip().validators());
         let info = |peer: cairn_network::PeerStatus| PeerInfo {
             peer: *peer.key.as_bytes(),
             address: peer.address,

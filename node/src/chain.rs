@@ -7,20 +7,24 @@
 //! What is not final does not stand here.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::accumulator::{self, Frontier, InclusionProof};
+use cairn_proofs::checkpoint::ValidatorChange;
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::History;
 use cairn_storage::{BlockLogReader, Index, Keyspace, StorageError};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
+use cairn_types::governance::Upgrade;
 use cairn_types::{
     Block, BlockHash, Certificate, ChainId, ContentHash, DecodeError, Hash, Header, Height, Parameters, Position,
     Rejection, StreamId, TransactionId, ValidatorSet, codec,
 };
 use tokio::sync::{broadcast, oneshot};
+
+use crate::deciders::{self, Deciders};
 
 /// How many of the newest states are kept: at a block a second, four minutes in which a reader can page through a list of
 /// one height. Each costs what its block changed, about 1 kB a changed key.
@@ -43,13 +47,28 @@ pub(crate) struct Snapshot {
     /// None for the genesis, which needs none.
     pub(crate) certificate: Option<Certificate>,
     pub(crate) state: StateTree,
-    /// Who decides the next block.
-    pub(crate) validators: Arc<ValidatorSet>,
+    /// Who decided the block, and who decides the two after it.
+    pub(crate) deciders: Deciders,
     /// The hashes of all blocks up to this one.
     pub(crate) history: Frontier,
     pub(crate) parameters: Arc<Parameters>,
+    /// The change of the rules that lies ahead, if one is scheduled.
+    pub(crate) upgrade: Option<Upgrade>,
     /// How many transactions the block holds.
     pub(crate) transactions: u32,
+}
+
+impl Snapshot {
+    /// Who decides the next block.
+    pub(crate) const fn validators(&self) -> &Arc<ValidatorSet> {
+        &self.deciders.next
+    }
+
+    /// The height of the next block.
+    pub(crate) fn next_height(&self) -> Height {
+        let next = self.header.height.next();
+        next.expect("no chain reaches 2^64 blocks: at a thousand a second it takes 500 million years")
+    }
 }
 
 /// Why something final cannot be read. This node's disk is to blame.
@@ -79,6 +98,9 @@ pub(crate) struct Chain {
     pub(crate) log: BlockLogReader,
     pub(crate) index: Arc<dyn Index>,
     snapshots: RwLock<VecDeque<Arc<Snapshot>>>,
+    deciders: RwLock<deciders::History>,
+    /// The changes of the validators as an auditor needs them, as many as were asked for so far.
+    changes: Mutex<Vec<ValidatorChange>>,
     recent_hashes: RwLock<RecentHashes>,
     waiters: Mutex<HashMap<TransactionId, Vec<oneshot::Sender<Outcome>>>>,
     blocks: broadcast::Sender<Arc<Snapshot>>,
@@ -91,18 +113,29 @@ struct RecentHashes {
 }
 
 impl Chain {
-    pub(crate) fn new(genesis: GenesisBlock, log: BlockLogReader, index: Arc<dyn Index>, tip: Arc<Snapshot>) -> Self {
+    /// # Errors
+    /// [`ReadError::Decode`]: the index holds what the rules did not write.
+    pub(crate) fn new(
+        genesis: GenesisBlock,
+        log: BlockLogReader,
+        index: Arc<dyn Index>,
+        tip: Arc<Snapshot>,
+    ) -> Result<Self, ReadError> {
+        let deciders = deciders::History::of(&tip.state, tip.header.height)
+            .map_err(|source| ReadError::Decode { what: "validator set", source })?;
         let recent = RecentHashes { first: tip.header.height.get(), hashes: VecDeque::from([tip.hash]) };
-        Self {
+        Ok(Self {
             id: genesis.chain,
             genesis,
             log,
             index,
             snapshots: RwLock::new(VecDeque::from([tip])),
+            deciders: RwLock::new(deciders),
+            changes: Mutex::new(Vec::new()),
             recent_hashes: RwLock::new(recent),
             waiters: Mutex::new(HashMap::new()),
             blocks: broadcast::channel(SUBSCRIPTION_BLOCKS).0,
-        }
+        })
     }
 
     /// The newest final height.
@@ -135,6 +168,8 @@ impl Chain {
                 recent.first += 1;
             }
         }
+        let height = snapshot.header.height;
+        self.deciders.write().unwrap_or_else(PoisonError::into_inner).follow(height, &snapshot.deciders);
         {
             let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
             snapshots.push_back(Arc::clone(&snapshot));
@@ -142,7 +177,6 @@ impl Chain {
                 snapshots.pop_front();
             }
         }
-        let height = snapshot.header.height;
         for (index, id) in (0..).zip(transactions) {
             self.settle(id, &Outcome::Final(Position { height, index }));
         }
@@ -182,6 +216,38 @@ impl Chain {
     /// Every block that becomes final from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Snapshot>> {
         self.blocks.subscribe()
+    }
+
+    /// Who decides `height`; `None` above the two next heights, of which nobody can know it yet.
+    pub(crate) fn validators_at(&self, height: Height) -> Option<Arc<ValidatorSet>> {
+        self.deciders.read().unwrap_or_else(PoisonError::into_inner).at(height)
+    }
+
+    /// The network keys of all who ever validated, or soon will.
+    pub(crate) fn validator_peers(&self) -> BTreeSet<[u8; 32]> {
+        self.deciders.read().unwrap_or_else(PoisonError::into_inner).peers()
+    }
+
+    /// Every change of the validators in a block before the checkpoint, ascending: the last block that the old set decided,
+    /// its certificate, and the new set. They never change, so each is read from the disk once.
+    ///
+    /// # Errors
+    /// [`ReadError`]: this node's disk is to blame.
+    pub(crate) fn changes_before(&self, checkpoint: Height) -> Result<Vec<ValidatorChange>, ReadError> {
+        let wanted: Vec<(Height, Arc<ValidatorSet>)> = {
+            let deciders = self.deciders.read().unwrap_or_else(PoisonError::into_inner);
+            deciders.changes().take_while(|(from, _)| *from <= checkpoint).cloned().collect()
+        };
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (from, validators) in wanted.iter().skip(changes.len()) {
+            let last = from.previous().unwrap_or(Height::GENESIS);
+            let hole = || ReadError::IndexHole { what: format!("certified block {last}") };
+            let (block, certificate) = self.block(last)?.ok_or_else(hole)?;
+            let certificate = certificate.ok_or_else(hole)?;
+            let validators = ValidatorSet::clone(validators);
+            changes.push(ValidatorChange { header: block.header, certificate, validators });
+        }
+        Ok(changes.iter().take(wanted.len()).cloned().collect())
     }
 
     /// The hash of the final block at `height`.

@@ -46,7 +46,8 @@ pub(crate) struct KeysConfig {
 pub(crate) struct NetworkSection {
     /// Multiaddrs to listen on.
     pub(crate) listen: Vec<String>,
-    /// Multiaddrs of peers to stay connected to, each with its `/p2p/` part.
+    /// Multiaddrs of peers to stay connected to, each with its `/p2p/` part. They may follow this node, unless they were
+    /// validators and are no longer.
     #[serde(default)]
     pub(crate) peers: Vec<String>,
     /// Peer ids of nodes that may connect besides the validators.
@@ -142,6 +143,11 @@ impl NodeConfig {
         let found = &self.storage.engine;
         let known = Engine::ON_DISK.into_iter().find(|engine| engine.name() == found);
         known.ok_or_else(|| ConfigError::Engine { path: path.to_owned(), found: found.clone() })
+    }
+
+    /// The nodes whose addresses it names; the network refuses the rest in words.
+    pub(crate) fn named_peers(&self) -> BTreeSet<PeerKey> {
+        self.network.peers.iter().filter_map(|address| PeerKey::from_address(address).ok()).collect()
     }
 
     /// The nodes that may connect besides the validators.

@@ -9,7 +9,8 @@
 //!
 //! It runs on a thread of its own, because it waits for the disk; everything else that takes long, verifying signatures
 //! that arrive and answering peers, happens elsewhere. It decides when a height starts: when there is something to say,
-//! when a validator speaks of it, or at the heartbeat.
+//! when a validator speaks of it, or at the heartbeat. Whether it has a vote at all is looked up after every block
+//! (seat.rs).
 //!
 //! Invariants: effects are performed in their order; nothing that we signed leaves before log and sign state are synced;
 //! a block is committed only with a certificate, directly after its parent; a failed write or sync ends the driver, and
@@ -32,6 +33,7 @@ use crate::evidence::EvidenceFile;
 use crate::frame::{Frame, Request};
 use crate::ingest::{Batch, Ingest};
 use crate::ledger::{self, JudgedBlock, Ledger, LedgerError};
+use crate::membership::Admission;
 use crate::mempool::Mempool;
 use crate::serve::Serve;
 use crate::shared::{Activity, Shared};
@@ -39,11 +41,15 @@ use crate::signature_cache::SignatureCache;
 use crate::signer::NodeSigner;
 
 use self::follow::{Answer, Follow};
+use self::seat::Seat;
 use self::undecided::Undecided;
+use self::upgrade::Ending;
 
 mod agree;
 mod follow;
+mod seat;
 mod undecided;
+mod upgrade;
 
 /// How often our votes are repeated without progress, in milliseconds: two of the shortest rounds.
 const REBROADCAST_MS: u64 = 1_000;
@@ -90,6 +96,7 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) signer: Option<NodeSigner>,
     pub(crate) key: Option<[u8; 32]>,
+    pub(crate) admission: Admission,
     pub(crate) wal: WriteAheadLog,
     pub(crate) wal_contents: WalContents,
     pub(crate) evidence: EvidenceFile,
@@ -103,7 +110,7 @@ pub(crate) struct Parts {
     pub(crate) serve: Serve,
 }
 
-/// Refuses every signature: for a node that only follows.
+/// Refuses every signature: for a node that has no vote.
 struct NoSigner;
 
 impl Signer for NoSigner {
@@ -120,8 +127,10 @@ pub(crate) struct Driver {
     signatures: Arc<SignatureCache>,
     shared: Arc<Shared>,
     signer: Option<NodeSigner>,
-    /// Our place among the validators; none if this node only follows.
-    index: Option<ValidatorIndex>,
+    /// Our consensus key, whether or not it is a validator's.
+    key: Option<[u8; 32]>,
+    seat: Seat,
+    admission: Admission,
     machine: Machine,
     wal: WriteAheadLog,
     evidence: EvidenceFile,
@@ -141,6 +150,10 @@ pub(crate) struct Driver {
     last_commit: Instant,
     /// Whether a validator spoke of the next height while it was not under way.
     next_is_wanted: bool,
+    /// Why this node goes no further, if it does not.
+    ending: Option<Ending>,
+    /// When an upgrade ahead was last spoken of.
+    reminded: Option<Instant>,
 }
 
 impl Driver {
@@ -151,11 +164,13 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> Result<Self, DriverError> {
         let chain = Arc::clone(parts.ledger.chain());
         let tip = chain.tip();
-        let index = parts.key.and_then(|key| tip.validators.index_of(&key));
+        let own = parts.network.peer_key();
+        let seat = Seat::after(&tip, parts.key.as_ref(), own.as_bytes());
+        seat::warn_of_another_node(&tip, parts.key.as_ref(), &own);
         let (sender, answers) = mpsc::channel(follow::ANSWERS_MAX);
         let mut undecided = Undecided::new(Arc::clone(&parts.shared));
         let mut wal = parts.wal;
-        let next = next_after(&tip);
+        let next = tip.next_height();
         let recovered = if parts.wal_contents.height == next {
             recover(&parts.wal_contents, &chain, &parts.signatures, &mut undecided)?
         } else {
@@ -174,7 +189,9 @@ impl Driver {
             signatures: parts.signatures,
             shared: parts.shared,
             signer: parts.signer,
-            index,
+            key: parts.key,
+            seat,
+            admission: parts.admission,
             machine,
             wal,
             evidence: parts.evidence,
@@ -190,6 +207,8 @@ impl Driver {
             inputs: VecDeque::new(),
             last_commit: Instant::now(),
             next_is_wanted: false,
+            ending: None,
+            reminded: None,
         })
     }
 
@@ -198,12 +217,16 @@ impl Driver {
     /// # Errors
     /// [`DriverError`]: the node must stop.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DriverError> {
-        if let Some(height) = self.machine.unfinished() {
+        if let Some(height) = self.machine.unfinished()
+            && self.seat.index().is_some()
+        {
             tracing::info!(%height, "going on with the height that was under way");
             self.start();
         }
+        self.remind_of_upgrade(&self.chain.tip());
         loop {
             self.settle()?;
+            self.end_if_time()?;
             let deadline = self.deadline();
             tokio::select! {
                 biased;
@@ -224,7 +247,7 @@ impl Driver {
 
     /// The height after the tip.
     fn next_height(&self) -> Height {
-        next_after(&self.chain.tip())
+        self.chain.tip().next_height()
     }
 
     /// Feeds what is waiting into the machine until there is nothing left, and starts the next height if it is time.
@@ -244,8 +267,8 @@ impl Driver {
 
     fn step(&mut self, input: Input) -> Result<(), DriverError> {
         let effects = match &mut self.signer {
-            Some(signer) => self.machine.step(input, signer),
-            None => self.machine.step(input, &mut NoSigner),
+            Some(signer) if self.seat.index().is_some() => self.machine.step(input, signer),
+            _ => self.machine.step(input, &mut NoSigner),
         };
         for effect in effects {
             self.perform(effect)?;
@@ -256,7 +279,7 @@ impl Driver {
     fn activity(&self) -> Activity {
         if self.is_behind() {
             Activity::Syncing
-        } else if self.index.is_none() {
+        } else if self.seat.index().is_none() {
             Activity::Following
         } else if self.is_connected_to_quorum() {
             Activity::Validating
@@ -267,19 +290,25 @@ impl Driver {
 
     fn is_behind(&self) -> bool {
         let tip = self.chain.tip();
-        self.follow.is_behind(tip.header.height, &tip.validators)
+        self.follow.is_behind(tip.header.height, tip.validators())
     }
 
     /// Starts the next height, if there is a reason to and nothing stands against it.
     fn start_if_time(&mut self) -> bool {
         let tip = self.chain.tip();
-        if self.index.is_none() || self.machine.under_way().is_some() || self.is_behind() {
+        if self.seat == Seat::Following
+            || self.ending.is_some()
+            || self.machine.under_way().is_some()
+            || self.is_behind()
+        {
             return false;
         }
         let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);
         let is_first = tip.header.height == Height::GENESIS;
         let has_reason = self.next_is_wanted
-            || (self.is_connected_to_quorum() && (is_first || Instant::now() >= heartbeat || !self.mempool.is_empty()));
+            || (self.seat.index().is_some()
+                && self.is_connected_to_quorum()
+                && (is_first || Instant::now() >= heartbeat || !self.mempool.is_empty()));
         if has_reason {
             self.start();
         }
@@ -298,7 +327,7 @@ impl Driver {
         };
         self.next_is_wanted = false;
         let height = self.next_height();
-        let validators = Arc::clone(&tip.validators);
+        let validators = Arc::clone(tip.validators());
         self.inputs.push_back(Input::Start(Start { height, validators, timeouts }));
         for (block, validity) in self.undecided.verdicts() {
             self.inputs.push_back(Input::BlockExecuted { height, block, validity });
@@ -307,11 +336,12 @@ impl Driver {
 
     /// Whether this node and the validators it is connected to can decide.
     fn is_connected_to_quorum(&self) -> bool {
-        let validators = &self.chain.tip().validators;
+        let tip = self.chain.tip();
+        let validators = tip.validators();
         let connected: u64 = (0u16..)
             .zip(validators.iter())
             .filter(|(index, validator)| {
-                Some(*index) == self.index || self.network.is_connected(&PeerKey::from_bytes(validator.peer))
+                Some(*index) == self.seat.index() || self.network.is_connected(&PeerKey::from_bytes(validator.peer))
             })
             .map(|(_, validator)| validator.power.get())
             .sum();
@@ -325,7 +355,8 @@ impl Driver {
         let heartbeat = self.last_commit + Duration::from_millis(heartbeat_ms);
         let heartbeat = if heartbeat > Instant::now() { heartbeat } else { look_around };
         let timer = self.timers.values().min().copied();
-        timer.into_iter().chain([look_around, heartbeat]).min().unwrap_or(look_around)
+        let ending = self.ending.as_ref().map(|ending| ending.at);
+        timer.into_iter().chain(ending).chain([look_around, heartbeat]).min().unwrap_or(look_around)
     }
 
     fn on_time(&mut self) {
@@ -338,6 +369,7 @@ impl Driver {
             self.inputs.push_back(Input::TimerFired(timer));
         }
         self.ask_for_heads();
+        self.remind_of_upgrade(&self.chain.tip());
     }
 
     fn on_event(&mut self, event: NetworkEvent) -> Result<(), DriverError> {
@@ -392,6 +424,7 @@ impl Driver {
     fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<(), DriverError> {
         let (transactions, proposer, bytes) = (judged.transactions.clone(), judged.header.proposer, judged.bytes.len());
         let round = certificate.round;
+        let before = self.chain.tip();
         let snapshot = self.ledger.commit(judged, certificate)?;
         let height = snapshot.header.height;
         tracing::info!(
@@ -403,23 +436,27 @@ impl Driver {
         self.decided_without_block = None;
         self.next_is_wanted = false;
         self.last_commit = Instant::now();
-        let next = self.next_height();
+        let next = snapshot.next_height();
         if self.wal.height() < next {
             self.wal.reset(next)?;
         }
+        self.follow_validators(&before, &snapshot);
+        self.follow_upgrade(&before, &snapshot);
         self.tell_followers(&snapshot);
-        self.judge_early_blocks()?;
+        if self.ending.is_none() {
+            self.judge_early_blocks()?;
+        }
         Ok(())
     }
 
     /// Tells nodes that only follow about a new block. The validators take turns.
     fn tell_followers(&self, snapshot: &Snapshot) {
-        let count = u64::try_from(snapshot.validators.len()).unwrap_or(u64::MAX);
+        let count = u64::try_from(snapshot.validators().len()).unwrap_or(u64::MAX);
         let height = snapshot.header.height;
-        if self.index.is_none_or(|index| height.get() % count != u64::from(index)) {
+        if self.seat.index().is_none_or(|index| height.get() % count != u64::from(index)) {
             return;
         }
-        let validators: BTreeSet<[u8; 32]> = snapshot.validators.iter().map(|validator| validator.peer).collect();
+        let validators: BTreeSet<[u8; 32]> = snapshot.validators().iter().map(|validator| validator.peer).collect();
         for peer in self.network.peers() {
             if !validators.contains(peer.key.as_bytes()) {
                 self.send(peer.key, &Frame::Head(height));
@@ -439,9 +476,10 @@ impl Driver {
         }
     }
 
-    /// The key of a validator's node.
-    fn peer_of(&self, validator: ValidatorIndex) -> Option<PeerKey> {
-        self.chain.tip().validators.get(validator).map(|validator| PeerKey::from_bytes(validator.peer))
+    /// The key of the node of a validator of `height`.
+    fn peer_of(&self, height: Height, validator: ValidatorIndex) -> Option<PeerKey> {
+        let validators = self.chain.validators_at(height)?;
+        validators.get(validator).map(|validator| PeerKey::from_bytes(validator.peer))
     }
 
     fn append(&mut self, kind: u8, bytes: &[u8]) -> Result<(), StorageError> {
@@ -460,12 +498,6 @@ impl Driver {
         }
         Ok(judged)
     }
-}
-
-/// The height after a block's.
-fn next_after(snapshot: &Snapshot) -> Height {
-    let next = snapshot.header.height.next();
-    next.expect("no chain reaches 2^64 blocks: at a thousand a second it takes 500 million years")
 }
 
 /// Reads the entries of the height that was under way: agreement's own, and blocks, which are judged again.

@@ -14,12 +14,11 @@ use std::sync::Arc;
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::accumulator::{self, Frontier};
 use cairn_proofs::tree::{StateTree, TreeError};
-use cairn_runtime::{Candidate, Changes, Context, Executed, InvalidBlock, SignatureCheck};
+use cairn_runtime::{Candidate, Changes, Context, Executed, InvalidBlock, SignatureCheck, governance};
 use cairn_storage::{
     Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogRecovery, RecordRef, StorageError,
     discard_index, open_index,
 };
-use cairn_types::block::HEADER_VERSION;
 use cairn_types::{
     Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position, PublicKey,
     SignatureBytes, SignedTransaction, TransactionId, ValidatorIndex, codec, encode,
@@ -28,6 +27,7 @@ use cairn_types::{
 use crate::chain::{
     Chain, ReadError, RulesHistory, Snapshot, attestation_key, block_hash_key, content_key, history_node_key,
 };
+use crate::deciders::Deciders;
 
 /// Key in [`Keyspace::Meta`] of the height and hash that the index stands at.
 const TIP_KEY: &[u8] = b"tip";
@@ -71,6 +71,11 @@ pub(crate) enum LedgerError {
     Inconsistent { height: Height, source: BlockError },
     #[error("the index holds keys that the state tree refuses: {0}")]
     State(#[from] TreeError),
+    #[error(
+        "from block {height} on this network follows version {version} of the rules, and this program knows up to version \
+         {known}; nothing is lost: install a program that knows version {version} and start the node again"
+    )]
+    ProgramTooOld { height: Height, version: u16, known: u16 },
 }
 
 /// A block that was judged valid, with what it makes of the state.
@@ -86,6 +91,8 @@ pub(crate) struct JudgedBlock {
 pub(crate) struct Ledger {
     chain: Arc<Chain>,
     log: BlockLog,
+    /// The newest version of the rules that this program knows.
+    known_version: u16,
 }
 
 /// How an opened ledger was found.
@@ -107,7 +114,8 @@ impl SignatureCheck for CheckedBefore {
 }
 
 impl Ledger {
-    /// Opens the ledger in `directory`, filling the index from the block log where it must.
+    /// Opens the ledger in `directory`, filling the index from the block log where it must. The program knows the rules up
+    /// to `known_version`.
     ///
     /// # Errors
     /// [`LedgerError`]: the disk or the operator is to blame.
@@ -115,6 +123,7 @@ impl Ledger {
         directory: &DataDirectory,
         engine: Engine,
         genesis: GenesisBlock,
+        known_version: u16,
     ) -> Result<Opened, LedgerError> {
         let first = Height::GENESIS.next().expect("there is a height after the genesis");
         let (log, recovery) = BlockLog::open(&directory.blocks(), first)?;
@@ -134,9 +143,10 @@ impl Ledger {
                 (index, tip)
             }
         };
-        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip)));
-        let mut ledger = Self { chain, log };
+        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip))?);
+        let mut ledger = Self { chain, log, known_version };
         let replayed = ledger.replay()?;
+        ledger.check_version()?;
         Ok(Opened { ledger, recovery, index: index_state, replayed })
     }
 
@@ -154,6 +164,7 @@ impl Ledger {
                 Some(height) if height <= tip => height,
                 _ => return Ok(replayed),
             };
+            self.check_version()?;
             let record = self.log.read(height)?.ok_or(LedgerError::Damaged { height })?;
             let inconsistent = |source| LedgerError::Inconsistent { height, source };
             let judged = judge(&self.chain, &record.block, &CheckedBefore).map_err(inconsistent)?;
@@ -196,20 +207,39 @@ impl Ledger {
             batch.put(Keyspace::History, history_node_key(level, index), *hash.as_bytes());
         }
         self.chain.index.write(&batch)?;
+        let height = judged.header.height;
+        let deciders = parent.deciders.followed_by(&judged.executed.changes, &judged.executed.state, height);
         let state = judged.executed.state;
         let snapshot = Arc::new(Snapshot {
+            upgrade: governance::scheduled_upgrade(&state, height),
             parameters: Arc::new(cairn_runtime::state::parameters(&state)),
             header: judged.header,
             hash: judged.hash,
             certificate: Some(certificate),
             state,
-            validators: Arc::clone(&parent.validators),
+            deciders,
             history,
             transactions: u32::try_from(judged.transactions.len()).unwrap_or(u32::MAX),
         });
         let ids: Vec<TransactionId> = judged.transactions.iter().map(|transaction| transaction.id()).collect();
         self.chain.publish(Arc::clone(&snapshot), &ids);
         Ok(snapshot)
+    }
+
+    /// The newest version of the rules that this program knows.
+    pub(crate) const fn known_version(&self) -> u16 {
+        self.known_version
+    }
+
+    /// Checks that this program knows the rules of the next block.
+    ///
+    /// # Errors
+    /// [`LedgerError::ProgramTooOld`]: the operator must install a newer one.
+    pub(crate) fn check_version(&self) -> Result<(), LedgerError> {
+        let tip = self.chain.tip();
+        let (height, known) = (tip.next_height(), self.known_version);
+        let version = governance::version_at(&tip.state, height);
+        if version > known { Err(LedgerError::ProgramTooOld { height, version, known }) } else { Ok(()) }
     }
 
     /// Makes what was written to the index durable, at an orderly shutdown.
@@ -273,7 +303,7 @@ pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> 
         ("history_root", header.history_root == expected.history_root),
         ("validators_root", header.validators_root == expected.validators_root),
         ("next_validators_root", header.next_validators_root == expected.next_validators_root),
-        ("proposer", parent.validators.get(header.proposer).is_some()),
+        ("proposer", parent.validators().get(header.proposer).is_some()),
     ];
     if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
         return Err(BlockError::Header { field });
@@ -300,9 +330,8 @@ pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> 
 
 /// The header of the block after `parent`, with zeros where its content decides.
 fn expected_header(chain: &Chain, parent: &Snapshot, height: Height) -> Header {
-    let validators_root = parent.validators.root();
     Header {
-        version: HEADER_VERSION,
+        version: governance::version_at(&parent.state, height),
         chain: chain.id,
         height,
         time_ms: 0,
@@ -310,8 +339,8 @@ fn expected_header(chain: &Chain, parent: &Snapshot, height: Height) -> Header {
         history_root: parent.history.root(),
         tx_root: Hash::ZERO,
         state_root: Hash::ZERO,
-        validators_root,
-        next_validators_root: validators_root,
+        validators_root: parent.deciders.next.root(),
+        next_validators_root: parent.deciders.after_next.root(),
         proposer: 0,
     }
 }
@@ -330,7 +359,8 @@ fn genesis_snapshot(genesis: &GenesisBlock) -> Snapshot {
         hash,
         certificate: None,
         state: genesis.state.clone(),
-        validators: Arc::new(genesis.validators.clone()),
+        deciders: Deciders::of(&genesis.state, Height::GENESIS),
+        upgrade: None,
         history,
         parameters: Arc::new(genesis.parameters.clone()),
         transactions: 0,
@@ -405,11 +435,12 @@ fn load(index: &Arc<dyn Index>, log: &BlockLog, genesis: &GenesisBlock) -> Resul
     }
     Ok(Some(Snapshot {
         parameters: Arc::new(cairn_runtime::state::parameters(&state)),
+        deciders: Deciders::of(&state, height),
+        upgrade: governance::scheduled_upgrade(&state, height),
         header,
         hash,
         certificate,
         state,
-        validators: Arc::new(genesis.validators.clone()),
         history,
         transactions,
     }))

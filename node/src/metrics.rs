@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicU64;
 
 use cairn_types::Round;
+use cairn_types::governance::Upgrade;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,6 +20,10 @@ pub(crate) struct Metrics {
     transactions: Counter,
     later_rounds: Counter,
     state_keys: Gauge<u64, AtomicU64>,
+    validators: Gauge<u64, AtomicU64>,
+    upgrade_height: Gauge<u64, AtomicU64>,
+    upgrade_version: Gauge<u64, AtomicU64>,
+    known_version: Gauge<u64, AtomicU64>,
     pub(crate) submitted: Counter,
     pub(crate) rejected: Counter,
     pub(crate) evidence: Counter,
@@ -30,6 +35,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("cairn");
         let (height, state_keys, mempool, peers) = <_>::default();
+        let (validators, upgrade_height, upgrade_version, known_version) = <_>::default();
         let (blocks, transactions, later_rounds, submitted, rejected, evidence) = <_>::default();
         let metrics = Self {
             height,
@@ -37,6 +43,10 @@ impl Metrics {
             transactions,
             later_rounds,
             state_keys,
+            validators,
+            upgrade_height,
+            upgrade_version,
+            known_version,
             submitted,
             rejected,
             evidence,
@@ -53,6 +63,22 @@ impl Metrics {
             m.transactions.clone(),
         );
         registry.register("ledger_state_keys", "Keys in the state", m.state_keys.clone());
+        registry.register("ledger_validators", "Validators who decide the next block", m.validators.clone());
+        registry.register(
+            "upgrade_height",
+            "First block of the change of the rules that lies ahead; 0 if none does",
+            m.upgrade_height.clone(),
+        );
+        registry.register(
+            "upgrade_version",
+            "Version of the rules from that block on; 0 if none lies ahead",
+            m.upgrade_version.clone(),
+        );
+        registry.register(
+            "upgrade_known_version",
+            "Newest version of the rules that this program knows",
+            m.known_version.clone(),
+        );
         registry.register("consensus_later_rounds", "Rounds after the first of a height", m.later_rounds.clone());
         registry.register("consensus_evidence", "Contradictions of validators that were kept", m.evidence.clone());
         registry.register("mempool_submitted", "Transactions taken from JSON-RPC", m.submitted.clone());
@@ -66,8 +92,16 @@ impl Metrics {
     pub(crate) fn committed(&self, snapshot: &Snapshot, _round: Round, transactions: usize) {
         self.height.set(snapshot.header.height.get());
         self.state_keys.set(snapshot.state.len());
+        self.validators.set(u64::try_from(snapshot.validators().len()).unwrap_or(u64::MAX));
         self.blocks.inc();
         self.transactions.inc_by(u64::try_from(transactions).unwrap_or(u64::MAX));
+    }
+
+    /// What lies ahead, and what this program knows.
+    pub(crate) fn upgrade_ahead(&self, upgrade: Option<Upgrade>, known_version: u16) {
+        self.upgrade_height.set(upgrade.map_or(0, |upgrade| upgrade.height.get()));
+        self.upgrade_version.set(upgrade.map_or(0, |upgrade| upgrade.version.into()));
+        self.known_version.set(known_version.into());
     }
 
     /// A round began.

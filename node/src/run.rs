@@ -7,14 +7,14 @@
 //! A node ends when it is told to (SIGINT, SIGTERM), or when any of its tasks ends: then something is wrong, and a
 //! halted node beats one that goes on half.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cairn_genesis::Genesis;
-use cairn_network::{Limits, Network, NetworkConfig, NetworkKey, PeerKey};
+use cairn_network::{Limits, Network, NetworkConfig, NetworkKey};
 use cairn_storage::{DataDirectory, IndexState, SignState, WriteAheadLog};
+use cairn_types::governance::PROTOCOL_VERSION;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::NodeBackend;
@@ -24,6 +24,7 @@ use crate::evidence::EvidenceFile;
 use crate::ingest::Ingest;
 use crate::keys::{self, KeyFileError};
 use crate::ledger::{Ledger, LedgerError, Opened};
+use crate::membership::{Admission, Membership};
 use crate::mempool::Mempool;
 use crate::serve::Serve;
 use crate::shared::Shared;
@@ -50,10 +51,6 @@ pub(crate) enum RunError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Network(#[from] cairn_network::NetworkError),
-    #[error("the consensus key {path} is not a validator's in this network; leave keys.consensus out to follow", path = .path.display())]
-    NotAValidator { path: PathBuf },
-    #[error("this node's peer key is not the one that its validator entry names; its peers would refuse it")]
-    OtherPeer,
     #[error("the evidence file: {0}")]
     Evidence(std::io::Error),
     #[error(transparent)]
@@ -79,22 +76,11 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     let genesis_error = |source| RunError::Genesis { path: config.genesis.clone(), source: Box::new(source) };
     let genesis = Genesis::from_toml(&text).and_then(|genesis| genesis.build()).map_err(genesis_error)?;
     let peer = keys::read(&config.keys.peer)?;
-    let consensus = match &config.keys.consensus {
-        Some(path) => Some((path, keys::read(path)?)),
-        None => None,
-    };
-    if let Some((path, key)) = &consensus {
-        let index = genesis.validators.index_of(key.verifying_key().as_bytes());
-        let Some(validator) = index.and_then(|index| genesis.validators.get(index)) else {
-            return Err(RunError::NotAValidator { path: (*path).clone() });
-        };
-        if validator.peer != peer.verifying_key().to_bytes() {
-            return Err(RunError::OtherPeer);
-        }
-    }
+    let consensus = config.keys.consensus.as_deref().map(keys::read).transpose()?;
 
     let directory = DataDirectory::open(&config.data, genesis.chain)?;
-    let Opened { ledger, recovery, index, replayed } = Ledger::open(&directory, config.engine(path)?, genesis)?;
+    let Opened { ledger, recovery, index, replayed } =
+        Ledger::open(&directory, config.engine(path)?, genesis, PROTOCOL_VERSION)?;
     if let Some(cut) = &recovery.cut {
         tracing::warn!(height = %cut.height, bytes = cut.bytes, "cut an unfinished record off the block log");
     }
@@ -109,20 +95,25 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     tracing::info!(chain = %chain.id, height = %tip.header.height, replayed, engine = %config.storage.engine, "opened the ledger");
 
     let (wal, wal_contents) = WriteAheadLog::open(&directory.write_ahead_log())?;
-    let key = consensus.as_ref().map(|(_, key)| key.verifying_key().to_bytes());
+    let key = consensus.as_ref().map(|key| key.verifying_key().to_bytes());
     let signer = match consensus {
-        Some((_, key)) => Some(NodeSigner::new(key, chain.id, SignState::open(&directory.sign_state())?)),
+        Some(key) => Some(NodeSigner::new(key, chain.id, SignState::open(&directory.sign_state())?)),
         None => None,
     };
     let evidence = EvidenceFile::open(&directory.path().join("evidence")).map_err(RunError::Evidence)?;
 
-    let validators: BTreeSet<PeerKey> =
-        tip.validators.iter().map(|validator| PeerKey::from_bytes(validator.peer)).collect();
+    if key.is_some_and(|key| tip.validators().index_of(&key).is_none()) {
+        tracing::info!(
+            "the consensus key is no validator's at this height; this node follows until the council makes it one"
+        );
+    }
+    let admission = Admission { observers: config.observers(path)?, named: config.named_peers() };
+    let Membership { members, validators } = admission.membership(&tip.deciders, &chain.validator_peers());
     let network_config = NetworkConfig {
         chain: *chain.id.as_bytes(),
         listen: config.network.listen.clone(),
         peers: config.network.peers.clone(),
-        members: config.observers(path)?,
+        members,
         validators,
         mdns: config.network.mdns,
         quic: config.network.quic,
@@ -146,6 +137,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         shared: Arc::clone(&shared),
         signer,
         key,
+        admission,
         wal,
         wal_contents,
         evidence,

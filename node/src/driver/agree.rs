@@ -6,7 +6,7 @@ use cairn_types::{Block, BlockHash, Certificate, Height, encode};
 use std::time::Duration;
 use tokio::time::Instant;
 
-use super::{Driver, DriverError, Frame, Request, WAL_AGREEMENT, WAL_BLOCK};
+use super::{Driver, DriverError, Frame, Request, Seat, WAL_AGREEMENT, WAL_BLOCK};
 use crate::clock::now_ms;
 use crate::ledger::{self, BlockError, JudgedBlock};
 
@@ -41,7 +41,7 @@ impl Driver {
                 self.shared.metrics.round_started(round);
             }
             Effect::Propose { height, round } => {
-                if let Some(index) = self.index {
+                if let Some(index) = self.seat.index() {
                     let judged = self.build(index)?;
                     let block = judged.hash;
                     self.append(WAL_BLOCK, &judged.bytes)?;
@@ -53,7 +53,7 @@ impl Driver {
             Effect::NeedBlock { height, block, proposer, .. } => match self.undecided.validity(&block) {
                 Some(validity) => self.inputs.push_back(Input::BlockExecuted { height, block, validity }),
                 None => {
-                    if let Some(peer) = self.peer_of(proposer) {
+                    if let Some(peer) = self.peer_of(height, proposer) {
                         self.request(peer, Request::Undecided { block });
                     }
                 }
@@ -73,8 +73,8 @@ impl Driver {
                     self.ask_for_heads_now();
                 }
             }
-            Effect::PeerBehind { validator, .. } => {
-                if let Some(peer) = self.peer_of(validator) {
+            Effect::PeerBehind { validator, height } => {
+                if let Some(peer) = self.peer_of(height, validator) {
                     self.send(peer, &Frame::Head(self.chain.tip().header.height));
                 }
             }
@@ -111,15 +111,20 @@ impl Driver {
     }
 
     fn on_message(&mut self, from: PeerKey, bytes: &[u8]) -> Result<(), DriverError> {
-        let validators = self.chain.tip().validators.clone();
-        let verified = match Message::decode(bytes) {
-            Ok(message) => message.verify(&self.chain.id, &validators),
+        let message = match Message::decode(bytes) {
+            Ok(message) => message,
             Err(error) => {
                 tracing::warn!(peer = %from.peer_id(), %error, "a message that does not decode");
                 return Ok(());
             }
         };
-        match verified {
+        let Some(validators) = self.chain.validators_at(message.height()) else {
+            // Nobody here can know who decides that height, so nothing in the message can be judged. Either its sender lies,
+            // or this node is behind.
+            self.ask_for_heads_now();
+            return Ok(());
+        };
+        match message.verify(&self.chain.id, &validators) {
             Ok(message) => {
                 if let Message::Proposal(signed) = message.message()
                     && signed.proposal.pol_round.is_some()
@@ -142,6 +147,10 @@ impl Driver {
             tracing::warn!(peer = %from.peer_id(), "a block that does not decode");
             return Ok(());
         };
+        // Who follows fetches blocks when they are final, and who ends wants none.
+        if self.seat == Seat::Following || self.ending.is_some() {
+            return Ok(());
+        }
         let next = self.next_height();
         if header.height == next {
             let block = header.hash();

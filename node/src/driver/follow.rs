@@ -116,7 +116,7 @@ impl Driver {
     pub(super) fn catch_up(&mut self) {
         let tip = self.chain.tip().header.height;
         self.follow.claims.retain(|_, claim| *claim > tip);
-        if self.follow.asked.is_some() {
+        if self.follow.asked.is_some() || self.ending.is_some() {
             return;
         }
         let best = self.follow.claims.iter().max_by_key(|(peer, claim)| (**claim, **peer)).map(|(peer, _)| *peer);
@@ -184,6 +184,9 @@ impl Driver {
     fn on_blocks(&mut self, from: PeerKey, blocks: Vec<FinalBlock>) -> Result<(), DriverError> {
         let before = self.chain.tip().header.height;
         for block in blocks {
+            if self.ending.is_some() {
+                break;
+            }
             match self.check_final(&block) {
                 Ok(Some((judged, certificate))) => {
                     let height = judged.header.height;
@@ -217,7 +220,7 @@ impl Driver {
             return Ok(None);
         }
         let header = cairn_types::Block::from_bytes(&block.block)?.header;
-        certificate.verify(&self.chain.id, header.height, &header.hash(), &tip.validators)?;
+        certificate.verify(&self.chain.id, header.height, &header.hash(), tip.validators())?;
         let judged = ledger::judge(&self.chain, &block.block, self.signatures.as_ref())?;
         Ok(Some((judged, certificate)))
     }
