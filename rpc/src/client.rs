@@ -28,7 +28,7 @@ use crate::limits::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, PING_INTERVAL, REQUEST_TIM
 
 mod proven;
 
-pub use proven::Proven;
+pub use proven::{Dated, Proven, ProvenError, Shown};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]

@@ -5,16 +5,24 @@
 //! method and outcome; `INSTA_UPDATE=always cargo test -p cairn-rpc` writes them anew, and reading the difference is the
 //! approval.
 
+#[path = "rpc/authority.rs"]
+mod authority;
 #[path = "rpc/backend.rs"]
 mod backend;
 #[path = "rpc/http.rs"]
 mod http;
+#[path = "rpc/later.rs"]
+mod later;
 #[path = "rpc/ledger.rs"]
 mod ledger;
 #[path = "rpc/methods.rs"]
 mod methods;
 #[path = "rpc/proofs.rs"]
 mod proofs;
+#[path = "rpc/proven.rs"]
+mod proven;
+#[path = "rpc/refusals.rs"]
+mod refusals;
 #[path = "rpc/subscriptions.rs"]
 mod subscriptions;
 #[path = "rpc/world.rs"]

@@ -1,12 +1,19 @@
 //! Answers that the caller need not believe: each comes with a file that is judged here, against the genesis hash.
 //!
-//! It does not know the node. The invariant: what is called proven was shown by the file, for the very question that the
-//! caller asked.
+//! The caller says which network and which question, because nothing that the node sends may say it. [`Proven::verify`]
+//! judges the file and then looks whether it shows what the answer says.
+//!
+//! It does not know the node. The invariant: an answer that is handed out as verified is, as far as a file about its
+//! question can tell, what the file shows. What no such file can tell is named at [`Shown`].
 
-use cairn_proofs::lookup::{LookupExpectations, LookupVerdict, verify_bytes};
+mod shown;
+
+use cairn_proofs::lookup::{Answer, LookupExpectations, LookupVerdict, Question, verify_bytes};
+use cairn_proofs::verdict::Outcome;
+use cairn_types::{ChainId, Height};
 use serde::Deserialize;
 
-use crate::views::Hex;
+use crate::views::{At, Hex, Page};
 
 /// An answer, and the lookup file that came with it. Until the file is judged, both are the node's word.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -18,9 +25,85 @@ pub struct Proven<T> {
     pub proof: Hex,
 }
 
+/// Why an answer may not be believed. The node is to blame, or whoever stands between.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvenError {
+    /// The file does not prove anything about the question.
+    #[error("the proof is {}: {}", .0.outcome, reasons(.0))]
+    NotValid(Box<LookupVerdict>),
+    /// The file is about another height than the answer.
+    #[error("the answer is of height {answer}, but its proof of height {proof}")]
+    OtherHeight {
+        /// The answer's height.
+        answer: Height,
+        /// The proof's.
+        proof: Height,
+    },
+    /// The file proves something else than the answer says.
+    #[error("the proof shows something else than the answer says")]
+    Differs,
+}
+
+fn reasons(verdict: &LookupVerdict) -> String {
+    verdict.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What a lookup can show. A file about one subject does not tell everything that is shown of it:
+///
+/// | of | not told |
+/// |---|---|
+/// | an organization | whether it is in the council |
+/// | a list of organizations | all but names and ids |
+/// | a device | whether its lot is trusted still |
+/// | claims on a lot | serial numbers and where the devices were registered |
+/// | the council | the members' names, titles and keys |
+pub trait Shown {
+    /// Whether `answer` shows this, apart from what it cannot tell.
+    fn is_shown_by(&self, answer: &Answer) -> bool;
+}
+
+/// An answer that names its height.
+pub trait Dated {
+    /// The final height at which it was read.
+    fn height(&self) -> Height;
+}
+
+impl<T> Dated for At<T> {
+    fn height(&self) -> Height {
+        self.height.0
+    }
+}
+
+impl<T> Dated for Page<T> {
+    fn height(&self) -> Height {
+        self.height.0
+    }
+}
+
 impl<T> Proven<T> {
-    /// Judges the file.
+    /// Judges the file alone.
     pub fn judge(&self, expectations: &LookupExpectations) -> LookupVerdict {
         verify_bytes(&self.proof.0, expectations)
+    }
+}
+
+impl<T: Shown + Dated> Proven<T> {
+    /// Judges the file for the network whose genesis hash is `genesis`, and whether it answers `question` as the node did.
+    ///
+    /// # Errors
+    /// [`ProvenError`]: then nothing of the answer may be believed.
+    pub fn verify(&self, genesis: ChainId, question: Question) -> Result<LookupVerdict, ProvenError> {
+        let verdict = self.judge(&LookupExpectations::of(genesis).with_question(question));
+        let (Outcome::Valid, Some(finality), Some(shown)) = (verdict.outcome, &verdict.finality, &verdict.answer) else {
+            return Err(ProvenError::NotValid(Box::new(verdict)));
+        };
+        let (answer, proof) = (self.answer.height(), finality.checkpoint.height);
+        if answer != proof {
+            return Err(ProvenError::OtherHeight { answer, proof });
+        }
+        if !self.answer.is_shown_by(shown) {
+            return Err(ProvenError::Differs);
+        }
+        Ok(verdict)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cairn_proofs::accumulator;
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
 use cairn_proofs::checkpoint::CheckpointProof;
+use cairn_proofs::lookup::{Lookup, Question};
 use cairn_rpc::backend::{
     Backend, FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View,
     WaitOutcome,
@@ -35,8 +36,13 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new() -> Self {
+        Self::of(World::new())
+    }
+
+    /// A node that holds the ledger of `world`.
+    pub(crate) fn of(world: World) -> Self {
         Self {
-            world: World::new(),
+            world,
             oldest: Height::new(1),
             state: NodeState::Validating,
             pending: Mutex::default(),
@@ -54,6 +60,18 @@ impl Node {
         let transactions = u32::try_from(block.transactions.len()).expect("few");
         let block = FinalBlock { header: block.header.clone(), hash: block.header.hash(), transactions };
         self.blocks.send(block).expect("somebody listens");
+    }
+
+    /// A checkpoint, and the way to it.
+    fn certified(&self, view: &View) -> CheckpointProof {
+        let ledger = &self.world.ledger;
+        CheckpointProof {
+            genesis: ledger.blocks[0].0.header.clone(),
+            validators: (*ledger.validators).clone(),
+            changes: Vec::new(),
+            checkpoint: view.header.clone(),
+            certificate: view.certificate.clone().expect("not block 0"),
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = (Located, SignedTransaction)> {
@@ -204,13 +222,7 @@ impl Backend for Node {
         let block = &ledger.blocks[usize::try_from(attestation.height.get()).expect("small")].0;
         let leaves: Vec<Hash> = block.transactions.iter().map(|bytes| leaf_of(bytes)).collect();
         let parts = Parts {
-            finality: CheckpointProof {
-                genesis: ledger.blocks[0].0.header.clone(),
-                validators: (*ledger.validators).clone(),
-                changes: Vec::new(),
-                checkpoint: view.header.clone(),
-                certificate: view.certificate.clone().expect("not block 0"),
-            },
+            finality: self.certified(&view),
             block: Some(past(attestation.height)),
             not_before: Some(past(transaction.body().not_before.height)),
             anchor: anchor.map(past).map(|past| Anchor { hash: past.header.hash(), history: past.history }),
@@ -222,6 +234,14 @@ impl Backend for Node {
         };
         let bundle = Bundle::assemble(&view.state, parts);
         bundle.map(|bundle| Some(bundle.encode())).map_err(|error| ReadError::Storage { reason: error.to_string() })
+    }
+
+    fn lookup(&self, question: Question, at: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
+        let view = self.view(at)?;
+        match Lookup::prove(&view.state, self.certified(&view), question) {
+            Ok(lookup) => Ok(Some(lookup.encode())),
+            Err(error) => Err(ReadError::TooLarge { reason: error.to_string() }),
+        }
     }
 
     async fn submit(&self, transactions: Vec<Vec<u8>>) -> Vec<Result<TransactionId, Rejection>> {

@@ -12,7 +12,7 @@ use crate::backend::Served;
 use crate::world::MONDAY;
 
 /// What the node refused with.
-fn refusal<T: std::fmt::Debug>(result: Result<T, ClientError>) -> cairn_rpc::error::ErrorView {
+pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, ClientError>) -> cairn_rpc::error::ErrorView {
     match result {
         Err(ClientError::Refused(error)) => error,
         other => panic!("the node should refuse, but: {other:?}"),
@@ -157,10 +157,10 @@ async fn grant() {
     snapshot!("grant_get_revoked", client.grant_get(Text(world.revoked_grant), None).await.unwrap());
     let unknown = Text(GrantId::from_hash(nobody()));
     snapshot!("grant_get_unknown", refusal(client.grant_get(unknown, None).await));
-    assert_eq!(client.grant_list(None, None, None, None).await.unwrap().items.len(), 2);
+    assert_eq!(client.grant_list(None, None, None, None, None).await.unwrap().items.len(), 2);
     let scope = ScopeView::Zone(world.north.clone().into());
-    snapshot!("grant_list", client.grant_list(Some(scope), None, None, None).await.unwrap());
-    snapshot!("grant_list_too_early", refusal(client.grant_list(None, None, None, LATER).await));
+    snapshot!("grant_list", client.grant_list(Some(scope), None, None, None, None).await.unwrap());
+    snapshot!("grant_list_too_early", refusal(client.grant_list(None, None, None, LATER, None).await));
 }
 
 #[tokio::test]

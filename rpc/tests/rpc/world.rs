@@ -27,13 +27,13 @@ const TUESDAY: &[u8] = b"time,flow\n2026-09-22T00:00:00Z,11.9\n";
 const WEEK: &[u8] = b"week,flow\n2026-W39,170.1\n";
 
 /// Seeds of secret keys.
-const WATER_KEY: u8 = 1;
-const METERWORKS_KEY: u8 = 2;
-const METER_KEY: u8 = 11;
+pub(crate) const WATER_KEY: u8 = 1;
+pub(crate) const METERWORKS_KEY: u8 = 2;
+pub(crate) const METER_KEY: u8 = 11;
 const REVOKED_KEY: u8 = 21;
 
 /// The network's parameters.
-const PARAMETERS: Parameters = Parameters {
+pub(crate) const PARAMETERS: Parameters = Parameters {
     lifetime_max: 1_000,
     recovery_delay: 10,
     block_bytes_max: 65_536,
@@ -64,11 +64,11 @@ pub(crate) struct World {
     pub(crate) opened: SignedTransaction,
 }
 
-fn put<T: borsh::BorshSerialize>(changes: &mut Changes, key: Vec<u8>, value: &T) {
+pub(crate) fn put<T: borsh::BorshSerialize>(changes: &mut Changes, key: Vec<u8>, value: &T) {
     changes.insert(key, Some(encode(value)));
 }
 
-fn organization(changes: &mut Changes, name: &str, title: &str, key: u8, roles: &[Role]) -> OrganizationId {
+pub(crate) fn organization(changes: &mut Changes, name: &str, title: &str, key: u8, roles: &[Role]) -> OrganizationId {
     let inception = OrganizationInception {
         name: name.parse().expect("a name"),
         title: title.to_owned(),
@@ -93,11 +93,11 @@ fn organization(changes: &mut Changes, name: &str, title: &str, key: u8, roles: 
     id
 }
 
-fn facet(id: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {
+pub(crate) fn facet(id: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {
     state_key::ordinal(state_key::device_facet(id, facet), ordinal)
 }
 
-fn register(changes: &mut Changes, call: &RegisterDevice, by: Principal, position: Position) {
+pub(crate) fn register(changes: &mut Changes, call: &RegisterDevice, by: Principal, position: Position) {
     let id = call.inception.id();
     let record =
         DeviceRecord { inception: call.inception.clone(), registered: position, registered_by: by, endorsement: None };
@@ -109,7 +109,7 @@ fn register(changes: &mut Changes, call: &RegisterDevice, by: Principal, positio
     put(changes, facet(&id, DeviceFacet::Placement, 0), &Interval::open(call.zone.clone(), position));
 }
 
-fn terms(call: &Grant, grantor: Principal) -> GrantTerms {
+pub(crate) fn terms(call: &Grant, grantor: Principal) -> GrantTerms {
     GrantTerms {
         grantor,
         grantee: call.grantee.clone(),
@@ -121,16 +121,16 @@ fn terms(call: &Grant, grantor: Principal) -> GrantTerms {
     }
 }
 
-fn give(changes: &mut Changes, id: &GrantId, terms: GrantTerms, position: Position) {
+pub(crate) fn give(changes: &mut Changes, id: &GrantId, terms: GrantTerms, position: Position) {
     changes.insert(state_key::scope_grant(&terms.scope.key(), id), Some(Vec::new()));
     put(changes, state_key::grant(id), &Interval::open(terms, position));
 }
 
-fn at(height: u64, index: u32) -> Position {
+pub(crate) fn at(height: u64, index: u32) -> Position {
     Position { height: Height::new(height), index }
 }
 
-fn inception(key: u8) -> Inception {
+pub(crate) fn inception(key: u8) -> Inception {
     Inception { key: public(key), next: public(key + 1).commitment(), model: "FM-200 flow meter".to_owned() }
 }
 
