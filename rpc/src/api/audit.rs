@@ -31,8 +31,10 @@ pub trait AuditApi {
         at: Option<Text<Height>>,
     ) -> Result<At<TraceView>, CallError>;
 
-    /// What an auditor would say of an attestation. The node makes the bundle and judges it as `cairn verify` does;
-    /// who does not trust the node asks for the bundle instead.
+    /// What an auditor would say of an attestation.
+    ///
+    /// The node makes the bundle and judges it as `cairn verify` does; who does not trust the node asks for the bundle
+    /// instead.
     ///
     /// # Parameters
     /// - `attestation`: stream id, slash, sequence; or the id of its transaction.

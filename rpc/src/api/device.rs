@@ -46,8 +46,9 @@ pub trait DeviceApi {
         at: Option<Text<Height>>,
     ) -> Result<Page<DeviceView>, CallError>;
 
-    /// Everything that was ever so of a device: keys, then owners, statuses, zones, recoveries and offers, each with its
-    /// interval.
+    /// Everything that was ever so of a device, each with its interval.
+    ///
+    /// Keys come first, then owners, statuses, zones, recoveries and offers.
     ///
     /// # Parameters
     /// - `device`: the device's id.

@@ -27,8 +27,10 @@ pub trait GrantApi {
         prove: Option<bool>,
     ) -> Result<Provable<At<GrantView>>, CallError>;
 
-    /// Grants, by id; all, or those over exactly one scope, or all that bear on one device: over it, its streams, the zone
-    /// where it is and the zones above. Revoked ones are among them, and those of earlier owners.
+    /// Grants, by id: all, or those over exactly one scope, or all that bear on one device.
+    ///
+    /// These last are the grants over the device, its streams, the zone where it is and the zones above. Revoked grants are
+    /// listed too, and those of earlier owners.
     ///
     /// # Parameters
     /// - `scope`: a zone, a device or a stream.

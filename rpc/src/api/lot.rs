@@ -9,7 +9,7 @@ use crate::views::{At, LotAnswer, LotClaimView, LotView, OrganizationSelector, P
 /// Lots: what manufacturers vouch for, and what devices have claimed of it.
 #[rpc(server, namespace = "lot")]
 pub trait LotApi {
-    /// One lot as it stands: who vouches, by what its devices are known, and whether it is trusted still.
+    /// One lot as it stands: who vouches, by what its devices are known, and whether it is trusted.
     ///
     /// # Parameters
     /// - `lot`: the lot's id.

@@ -23,8 +23,10 @@ pub trait ProofApi {
     #[method(name = "getState", blocking)]
     fn state(&self, key: Hex, prefix: Option<bool>, at: Option<Text<Height>>) -> Result<At<StateProofView>, CallError>;
 
-    /// One question about the state, answered completely in a file that is judged offline: `cairn verify` does, knowing the
-    /// genesis hash alone. The answer may be that there is nothing, which is proven like anything else.
+    /// One question about the state, answered completely in a file that is judged offline.
+    ///
+    /// Whoever judges it knows the genesis hash alone. The answer may be that there is nothing, which is proven like
+    /// anything else.
     ///
     /// # Parameters
     /// - `question`: a kind and, after a colon, its subject: `checkpoint`, `organizations`, `council`, `validators`,
@@ -40,8 +42,9 @@ pub trait ProofApi {
     #[method(name = "lookup", blocking)]
     fn lookup(&self, question: Text<Question>, at: Option<Text<Height>>) -> Result<At<LookupView>, CallError>;
 
-    /// The newest certified block, with the way to it from the genesis: all that a light client needs, which knows the
-    /// genesis hash alone.
+    /// A certified block, with the way to it from the genesis: what a light client needs.
+    ///
+    /// It knows the genesis hash alone, and however often the validators have changed since, it need not trust this node.
     ///
     /// # Parameters
     /// - `at`: height of the checkpoint; the latest one if left out.

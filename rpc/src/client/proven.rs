@@ -94,7 +94,8 @@ impl<T: Shown + Dated> Proven<T> {
     /// [`ProvenError`]: then nothing of the answer may be believed.
     pub fn verify(&self, genesis: ChainId, question: Question) -> Result<LookupVerdict, ProvenError> {
         let verdict = self.judge(&LookupExpectations::of(genesis).with_question(question));
-        let (Outcome::Valid, Some(finality), Some(shown)) = (verdict.outcome, &verdict.finality, &verdict.answer) else {
+        let (Outcome::Valid, Some(finality), Some(shown)) = (verdict.outcome, &verdict.finality, &verdict.answer)
+        else {
             return Err(ProvenError::NotValid(Box::new(verdict)));
         };
         let (answer, proof) = (self.answer.height(), finality.checkpoint.height);

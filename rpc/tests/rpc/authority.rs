@@ -185,7 +185,8 @@ async fn what_was_said_later_was_not_known_before() {
     assert!(range(7).await.unwrap().items.iter().any(|one| one.superseded.is_some()));
 
     let content = Text(ContentHash::plain(MONDAY));
-    let found = async |at| client.attestation_find_by_content(content, None, None, height(at)).await.unwrap().items.len();
+    let found =
+        async |at| client.attestation_find_by_content(content, None, None, height(at)).await.unwrap().items.len();
     assert_eq!((found(1).await, found(2).await), (0, 1));
 
     let id = Text(world.attestations[2].id());

@@ -23,9 +23,9 @@ use cairn_types::record::{
 };
 use cairn_types::state_key::{self, DeviceFacet, OrganizationFacet};
 use cairn_types::{
-    Action, Body, Call, DeviceId, GrantId, Grantee, Hash, Height, Interval, KeySet, LotId,
-    OrganizationId, OrganizationInception, Parameters, Position, Principal, PublicKey, Role, Scope, SignatureBytes,
-    SignedTransaction, ValidatorSet, Window, Zone,
+    Action, Body, Call, DeviceId, GrantId, Grantee, Hash, Height, Interval, KeySet, LotId, OrganizationId,
+    OrganizationInception, Parameters, Position, Principal, PublicKey, Role, Scope, SignatureBytes, SignedTransaction,
+    ValidatorSet, Window, Zone,
 };
 
 use crate::ledger::{Changes, public, signed, signed_by};
@@ -107,14 +107,7 @@ fn enter(
 
 /// What the third meter shows of its lot: it is the lot's only device, so its leaf is the whole tree.
 fn endorsement(lot: LotId) -> LotEndorsement {
-    LotEndorsement {
-        lot,
-        bound: false,
-        serial: "FM-0007".to_owned(),
-        salt: [7; 32],
-        index: 0,
-        siblings: Vec::new(),
-    }
+    LotEndorsement { lot, bound: false, serial: "FM-0007".to_owned(), salt: [7; 32], index: 0, siblings: Vec::new() }
 }
 
 fn key_of(id: &OrganizationId, facet: OrganizationFacet, ordinal: u32) -> Vec<u8> {
@@ -171,7 +164,8 @@ impl Later {
         let claim = EndorsementRecord { lot, manufacturer: world.meterworks, serial: "FM-0007".to_owned() };
         enter(&mut changes, &registration, water, claim, leaf.item(), at(5, 4));
         let chain = vec![vec![0x30, 0x03], vec![0x30, 0x04]];
-        let by_certificate = CertificateEndorsement { lot: issued, chain, signature: Some(SignatureBytes::P256([9; 64])) };
+        let by_certificate =
+            CertificateEndorsement { lot: issued, chain, signature: Some(SignatureBytes::P256([9; 64])) };
         let certified = RegisterDevice {
             inception: inception(THIRD_KEY + 10),
             endorsement: Some(Endorsement::Certificate(by_certificate)),
@@ -205,8 +199,7 @@ impl Later {
         give(&mut changes, &of_expelled, passed_on, at(5, 8));
         put(&mut changes, state_key::usage(&water), &Usage { window: 0, count: 9 });
         put(&mut changes, state_key::usage(&Principal::Device(world.meter)), &Usage { window: 0, count: 4 });
-        let block =
-            vec![admit, set, merkle_call, issuing_call, entered, certified_call, give_meter, give_audit];
+        let block = vec![admit, set, merkle_call, issuing_call, entered, certified_call, give_meter, give_audit];
         world.ledger.append(block, &changes);
 
         let sixth = Self { world, audit, third, lot, issued, over_meter: over_meter_id, of_expelled };
@@ -275,8 +268,7 @@ impl Later {
         let upgrade = Upgrade { version: 2, height: Height::new(50) };
         let scheduled = govern(world, Measure::ScheduleUpgrade(Some(upgrade)));
         put(&mut changes, state_key::ordinal(state_key::upgrades(), 0), &Interval::open(upgrade, at(6, 8)));
-        let block =
-            vec![rotate, rotated, recover, offer, supersede, fork, distrust, validators, scheduled];
+        let block = vec![rotate, rotated, recover, offer, supersede, fork, distrust, validators, scheduled];
         self.world.ledger.append(block, &changes);
         self
     }

@@ -49,7 +49,11 @@ async fn every_provable_answer_verifies_against_the_genesis_hash_alone() {
         let north = Scope::Zone(world.north.clone());
         let over = client.grant_list_proven(Some(ScopeView::from(north.clone())), None, None, at, None).await.unwrap();
         check(&over, genesis, Question::Grants(north));
-        check(&client.stream_get_proven(Text(world.stream), at).await.unwrap(), genesis, Question::Stream(world.stream));
+        check(
+            &client.stream_get_proven(Text(world.stream), at).await.unwrap(),
+            genesis,
+            Question::Stream(world.stream),
+        );
         for lot in [later.lot, later.issued] {
             check(&client.lot_get_proven(Text(lot), at).await.unwrap(), genesis, Question::Lot(lot));
             check(&client.lot_get_claims_proven(Text(lot), None, None, at).await.unwrap(), genesis, Question::Lot(lot));

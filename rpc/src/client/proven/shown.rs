@@ -10,10 +10,9 @@ use cairn_types::{Interval, StreamId};
 use super::Shown;
 use crate::limits::CLAIMS_COUNTED_MAX;
 use crate::views::{
-    At, CouncilMembersView, CouncilView, DeviceFact, DeviceFactView, DeviceFacts, DeviceKeyView, DeviceView,
-    GrantView, IntervalView, LotAnswer, LotClaimView, LotView, OrganizationEpochView, OrganizationKeysView,
-    OrganizationView, Page, ParametersAnswer, ParametersView, RecoveryView, StreamView, Text, ValidatorsAnswer,
-    ValidatorsView,
+    At, CouncilMembersView, CouncilView, DeviceFact, DeviceFactView, DeviceFacts, DeviceKeyView, DeviceView, GrantView,
+    IntervalView, LotAnswer, LotClaimView, LotView, OrganizationEpochView, OrganizationKeysView, OrganizationView,
+    Page, ParametersAnswer, ParametersView, RecoveryView, StreamView, Text, ValidatorsAnswer, ValidatorsView,
 };
 
 /// Whether a page is the whole list, and each item what `shown` makes of the proven one.
@@ -219,8 +218,8 @@ impl Shown for At<ValidatorsAnswer> {
             }
             _ => false,
         };
-        let decides = now.from.height <= self.height.0
-            && later.first().is_none_or(|next| self.height.0 < next.from.height);
+        let decides =
+            now.from.height <= self.height.0 && later.first().is_none_or(|next| self.height.0 < next.from.height);
         decides && told_later && view.validators == ValidatorsView::from(&now.value) && view.since == now.from.into()
     }
 }
