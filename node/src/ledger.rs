@@ -481,3 +481,6 @@ fn restart(index: Arc<dyn Index>, path: &Path, engine: Engine) -> Result<Arc<dyn
     discard_index(path)?;
     Ok(open_index(path, engine)?.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ mod serve;
 mod shared;
 mod signature_cache;
 mod signer;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 use std::process::ExitCode;

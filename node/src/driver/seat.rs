@@ -93,3 +93,50 @@ pub(super) fn warn_of_another_node(snapshot: &Snapshot, key: Option<&[u8; 32]>, 
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::governance::Measure;
+
+    use super::Seat;
+    use crate::testing::{World, validator_keys};
+
+    #[test]
+    fn a_node_listens_one_height_before_it_votes_and_follows_again_when_it_is_removed() {
+        let mut world = World::new();
+        let seats = |world: &World, seed: u8| {
+            let (key, peer) = validator_keys(seed);
+            Seat::after(&world.tip(), Some(&key), &peer)
+        };
+        let mut told = Vec::new();
+        for seeds in [[12, 13, 14, 15], [11, 12, 13, 14]] {
+            let change = world.govern(Measure::ChangeValidators(world.set(&seeds)));
+            world.commit(vec![change]);
+            told.push((seats(&world, 11), seats(&world, 15)));
+            world.commit(Vec::new());
+            told.push((seats(&world, 11), seats(&world, 15)));
+        }
+        let votes =
+            |seed: u8, seeds: &[u8]| Seat::Voting(world.set(seeds).index_of(&validator_keys(seed).0).expect("in"));
+        let (old, new) = ([11, 12, 13, 14], [12, 13, 14, 15]);
+        assert_eq!(
+            told,
+            [
+                (votes(11, &old), Seat::Listening),
+                (Seat::Following, votes(15, &new)),
+                (Seat::Listening, votes(15, &new)),
+                (votes(11, &old), Seat::Following),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_consensus_key_without_its_network_key_has_no_seat() {
+        let world = World::new();
+        let (key, peer) = validator_keys(11);
+        let (_, other) = validator_keys(12);
+        assert!(matches!(Seat::after(&world.tip(), Some(&key), &peer), Seat::Voting(_)));
+        assert_eq!(Seat::after(&world.tip(), Some(&key), &other), Seat::Following);
+        assert_eq!(Seat::after(&world.tip(), None, &peer), Seat::Following);
+    }
+}
