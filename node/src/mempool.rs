@@ -2,19 +2,32 @@
 //!
 //! The pool runs the very rules on the state as it would stand after everything that waits already. So whoever submits
 //! hears at once which rule refuses, a device may send the next attestation before the last one is final, and a proposer
-//! takes the pool in its order and finds every transaction valid. After each block what still waits is tried again.
+//! finds nearly every transaction valid. After each block what still waits is tried again, in the order in which it came.
 //!
-//! The pool is bounded in number and bytes; at the bound it refuses ([`Rejection::Busy`]) and forgets nothing.
+//! A proposer takes organizations in turn ([`lanes`]), so that one who floods does not delay the others. What rests on
+//! another organization's transaction may so come before it; it then waits for the next block.
+//!
+//! The pool is bounded in number and bytes, and so is each organization's part of it; at a bound it refuses
+//! ([`Rejection::Busy`]) and forgets nothing. The last part of each bound is kept for calls that take authority away.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cairn_runtime::{Changes, Context, Overlay, SignatureCheck, apply};
-use cairn_types::{Height, Position, Rejection, SignedTransaction, TransactionId};
+use cairn_runtime::{Changes, Context, Overlay, SignatureCheck, State, apply};
+use cairn_types::state_key::{self, DeviceFacet};
+use cairn_types::{
+    Body, DeviceId, Height, Interval, OrganizationId, Position, Rejection, SignedTransaction, TransactionId, codec,
+};
 
+use self::lanes::{Lanes, Payer};
 use crate::chain::{Chain, Outcome, ReadError, RulesHistory, Snapshot};
 use crate::signature_cache::SignatureCache;
+
+mod lanes;
+
+/// Most bytes of an interval of an owner: an id, and three positions of 13 B.
+const OWNER_BYTES_MAX: usize = 128;
 
 /// Most transactions that wait: five full blocks.
 pub(crate) const MEMPOOL_TRANSACTIONS_MAX: usize = 20_480;
@@ -33,8 +46,10 @@ struct Pending {
     base: Arc<Snapshot>,
     /// What everything that waits would change, laid over the base.
     changes: Changes,
-    /// In the order in which they would stand in a block.
+    /// In the order in which they came, which is the order in which each is valid.
     waiting: Vec<Arc<SignedTransaction>>,
+    /// The same, by who pays.
+    lanes: Lanes,
     by_id: HashMap<TransactionId, Arc<SignedTransaction>>,
     bytes: usize,
 }
@@ -55,6 +70,7 @@ impl Mempool {
             base: chain.tip(),
             changes: Changes::new(),
             waiting: Vec::new(),
+            lanes: Lanes::default(),
             by_id: HashMap::new(),
             bytes: 0,
         };
@@ -87,10 +103,7 @@ impl Mempool {
         if pending.by_id.contains_key(&id) {
             return Err(Rejection::Duplicate { id }.into());
         }
-        let size = transaction.bytes().len();
-        if pending.waiting.len() >= MEMPOOL_TRANSACTIONS_MAX || pending.bytes.saturating_add(size) > MEMPOOL_BYTES_MAX {
-            return Err(Rejection::Busy { reason: "its pool of waiting transactions is full; try again later" }.into());
-        }
+        pending.check_room(&transaction)?;
         let history = RulesHistory::new(&self.chain);
         let outcome = pending.try_add(&self.chain, &history, self.signatures.as_ref(), &transaction);
         history.finish()?;
@@ -99,11 +112,14 @@ impl Mempool {
         Ok(id)
     }
 
-    /// What waits, in order, up to the limits of a block.
+    /// A block's worth of what waits, organization by organization.
     pub(crate) fn candidates(&self) -> Vec<Arc<SignedTransaction>> {
         let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = usize::try_from(pending.base.parameters.block_transactions_max).unwrap_or(usize::MAX);
-        pending.waiting.iter().take(limit).cloned().collect()
+        let parameters = &pending.base.parameters;
+        let limit = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        let (transactions_max, bytes_max) =
+            (limit(parameters.block_transactions_max), limit(parameters.block_bytes_max));
+        pending.lanes.deal(pending.base.header.height.get(), transactions_max, bytes_max)
     }
 
     /// Moves on to a new tip: what stands in its block leaves, what cannot follow any more is settled as rejected.
@@ -128,6 +144,7 @@ impl Mempool {
         let waiting = mem::take(&mut pending.waiting);
         pending.base = tip;
         pending.changes = Changes::new();
+        pending.lanes = Lanes::default();
         pending.by_id.clear();
         pending.bytes = 0;
         let history = RulesHistory::new(&self.chain);
@@ -162,6 +179,32 @@ impl Mempool {
 }
 
 impl Pending {
+    /// Checks the bounds of the pool and of the payer's part.
+    fn check_room(&mut self, transaction: &SignedTransaction) -> Result<(), Rejection> {
+        let (size, is_urgent) = (transaction.bytes().len(), lanes::is_urgent(&transaction.body().call));
+        let is_full = !lanes::has_room(self.waiting.len(), 1, MEMPOOL_TRANSACTIONS_MAX, is_urgent)
+            || !lanes::has_room(self.bytes, size, MEMPOOL_BYTES_MAX, is_urgent);
+        if is_full {
+            return Err(Rejection::Busy { reason: "its pool of waiting transactions is full; try again later" });
+        }
+        let payer = self.payer(transaction.body());
+        if !self.lanes.has_room(payer, size, is_urgent) {
+            return Err(Rejection::Busy {
+                reason: "too many of this organization's transactions wait; try again later",
+            });
+        }
+        Ok(())
+    }
+
+    /// Who pays, after everything that waits.
+    fn payer(&mut self, body: &Body) -> Payer {
+        let base = Arc::clone(&self.base);
+        let overlay = Overlay::with(&base.state, mem::take(&mut self.changes));
+        let payer = Payer::of(body, |device| owner(&overlay, device));
+        self.changes = overlay.into_changes();
+        payer
+    }
+
     /// Tries a transaction after everything that waits, and lays its changes over the rest.
     fn try_add(
         &mut self,
@@ -182,8 +225,19 @@ impl Pending {
     }
 
     fn insert(&mut self, transaction: Arc<SignedTransaction>) {
+        let payer = self.payer(transaction.body());
+        self.lanes.push(payer, Arc::clone(&transaction));
         self.bytes = self.bytes.saturating_add(transaction.bytes().len());
         self.by_id.insert(transaction.id(), Arc::clone(&transaction));
         self.waiting.push(transaction);
     }
 }
+
+/// Whose a device is.
+fn owner(state: &impl State, device: &DeviceId) -> Option<OrganizationId> {
+    let (_, value) = state.last_under(&state_key::device_facet(device, DeviceFacet::Owner))?;
+    codec::decode::<Interval<OrganizationId>>(value, OWNER_BYTES_MAX).ok().map(|interval| interval.value)
+}
+
+#[cfg(test)]
+mod tests;
