@@ -222,8 +222,8 @@ fn a_file_that_is_no_bundle_says_so() {
     assert_eq!(Bundle::decode(b""), Err(BundleError::NotABundle));
     assert_eq!(Bundle::decode(b"%PDF-1.7"), Err(BundleError::NotABundle));
     let mut newer = bytes.clone();
-    newer[12] = 2;
-    assert_eq!(Bundle::decode(&newer), Err(BundleError::Version { found: 2 }));
+    newer[12] = 3;
+    assert_eq!(Bundle::decode(&newer), Err(BundleError::Version { found: 3 }));
     for length in 0..bytes.len() {
         let verdict = verify_bytes(&bytes[..length], &expecting(&ledger));
         assert_refused(&verdict, "not_a_bundle");
