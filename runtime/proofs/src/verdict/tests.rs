@@ -2,7 +2,9 @@
 //! as an auditor does.
 
 pub(crate) mod ledger;
+mod fates;
 mod forgery;
+mod growth;
 mod size;
 mod tamper;
 

@@ -1,6 +1,9 @@
 //! A small ledger, made by hand: blocks, a state and certificates, without the rules that a node follows. So a test can
 //! write what no honest network would, and everything here restates the format in its own words.
 
+mod events;
+mod secret;
+
 use std::collections::BTreeMap;
 
 use borsh::BorshSerialize;
@@ -12,8 +15,8 @@ use cairn_types::transaction::{leaf_of, signed_message};
 use cairn_types::{
     Action, BlockRef, Body, Call, Certificate, ChainId, Content, ContentForm, ContentHash, DeviceId, DeviceStatus,
     GrantId, Grantee, Hash, Header, Height, Inception, Interval, KeySet, Name, OrganizationId, OrganizationInception,
-    Position, Power, Principal, PublicKey, Roles, Round, Scope, Signature, SignatureBytes, SignedTransaction, StreamId,
-    Transaction, TransactionId, Validator, ValidatorSet, Window, Zone, encode,
+    Position, Power, Principal, PublicKey, Roles, Round, Scope, Signature, SignedTransaction, StreamId, Transaction,
+    TransactionId, Validator, ValidatorSet, Window, Zone, encode,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -21,6 +24,7 @@ use crate::accumulator::{Frontier, prove_in, root_of};
 use crate::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
 use crate::checkpoint::{CheckpointProof, ValidatorChange};
 use crate::tree::StateTree;
+pub(crate) use secret::{Algorithm, Secret};
 
 /// Milliseconds between blocks.
 pub(crate) const BLOCK_MS: u64 = 1_000;
@@ -29,7 +33,7 @@ pub(crate) const BLOCK_MS: u64 = 1_000;
 #[derive(Clone)]
 pub(crate) struct Meter {
     pub(crate) id: DeviceId,
-    pub(crate) secret: SigningKey,
+    pub(crate) secret: Secret,
 }
 
 /// A stream, as its device knows it.
@@ -232,9 +236,13 @@ impl Ledger {
     }
 
     pub(crate) fn register(&mut self, name: &str, owner: &str, path: &str) -> Meter {
-        let secret = SigningKey::from_bytes(Hash::plain(name.as_bytes()).as_bytes());
-        let key = PublicKey::Ed25519(secret.verifying_key().to_bytes());
-        let next = next_key(&secret).commitment();
+        self.register_with(Algorithm::Ed25519, name, owner, path)
+    }
+
+    pub(crate) fn register_with(&mut self, algorithm: Algorithm, name: &str, owner: &str, path: &str) -> Meter {
+        let secret = Secret::of(name, algorithm);
+        let key = secret.public();
+        let next = secret.next().public().commitment();
         let inception = Inception { key, next, model: "wm-200".to_owned() };
         let id = inception.id();
         let at = self.other_transaction();
@@ -288,8 +296,8 @@ impl Ledger {
 
     /// The device's next key; the one it signs with from now on is returned.
     pub(crate) fn rotate(&mut self, meter: &Meter) -> Meter {
-        let secret = next_secret(&meter.secret);
-        let value = DeviceKey { key: next_key(&meter.secret), next: next_key(&secret).commitment() };
+        let secret = meter.secret.next();
+        let value = DeviceKey { key: secret.public(), next: secret.next().public().commitment() };
         self.succeed(&meter.id, DeviceFacet::Key, value, None);
         Meter { id: meter.id, secret }
     }
@@ -465,7 +473,7 @@ impl Ledger {
 
 /// Signs as the device does.
 pub(crate) fn sign(body: Body, meter: &Meter) -> SignedTransaction {
-    let bytes = SignatureBytes::Ed25519(meter.secret.sign(&signed_message(&body.id())).to_bytes());
+    let bytes = meter.secret.sign(&signed_message(&body.id()));
     let signature = Signature { signer: Principal::Device(meter.id), key: 0, bytes };
     SignedTransaction::new(Transaction { body, signatures: vec![signature] })
 }
@@ -500,14 +508,6 @@ pub(crate) fn zone_attests(owner: &str, path: &str) -> GrantTerms {
         depth: 0,
         parent: None,
     }
-}
-
-fn next_secret(secret: &SigningKey) -> SigningKey {
-    SigningKey::from_bytes(Hash::plain(secret.as_bytes()).as_bytes())
-}
-
-fn next_key(secret: &SigningKey) -> PublicKey {
-    PublicKey::Ed25519(next_secret(secret).verifying_key().to_bytes())
 }
 
 fn entry(id: &DeviceId, facet: DeviceFacet, ordinal: u32) -> Vec<u8> {

@@ -1,11 +1,13 @@
 //! Flipped bits: no bit of a bundle is without meaning.
 
+use cairn_types::{AttestationRef, Principal};
+
 use super::super::{Outcome, verify_bytes};
 use super::ledger::{Council, Ledger};
 use super::{DAY, attested, expecting};
 use crate::test_random::Random;
 
-/// A bundle with everything in it: past blocks, an anchor, a change of validators, several proofs.
+/// A bundle with everything in it: past blocks, an anchor, a change of validators, several proofs, a lot.
 fn rich() -> (Ledger, Vec<u8>) {
     let (mut ledger, meter, stream, _) = attested();
     ledger.change_validators(Council::of(&[1, 2, 3, 14]));
@@ -16,6 +18,9 @@ fn rich() -> (Ledger, Vec<u8>) {
     let day = ledger.attest(&stream, DAY, seen);
     ledger.seal_many(7);
     ledger.rotate(&meter);
+    let lot = ledger.endorse_lot("operator", "wm-200");
+    ledger.endorse(&meter, lot, "sn-1");
+    ledger.supersede(AttestationRef { stream: stream.id, sequence: 1 }, Principal::Device(meter.id), None);
     ledger.seal();
     let mut bundle = ledger.bundle(&day);
     bundle.anchor = Some(ledger.anchor(9, ledger.tip()));
