@@ -27,7 +27,7 @@ ATTEST, DELEGATE = 1 << ACTIONS.index("attest"), 1 << ACTIONS.index("delegate")
 
 REASONS = {
     **Judgement.MESSAGES,
-    "not_a_bundle": "this is not a bundle of version 1",
+    "not_a_bundle": "this is not a bundle of version 2",
     "past_block_malformed": "the header of a past block cannot stand there",
     "inclusion_invalid": "the transaction is not shown to be in its block",
     "transaction_malformed": "the transaction does not decode",
@@ -75,6 +75,10 @@ def zone_contains(outer, inner):
     )
 
 
+def is_member(organization, position):
+    return organization.admitted <= position and (organization.expelled is None or position < organization.expelled)
+
+
 # The verification
 
 
@@ -87,6 +91,7 @@ class Verification(Judgement):
         super().__init__(genesis, trusted, freshness)
         self.supplied = supplied
         self.verdict["organizations"] = []
+        self.endorsement = None
 
     def steps(self, data):
         self.finality(data)
@@ -101,7 +106,7 @@ class Verification(Judgement):
             bundle = self.bundle = decode(codec.Bundle, data, most=BUNDLE_MAX)
         except Malformed:
             raise Refused("not_a_bundle") from None
-        require(bundle.magic == b"cairn bundle" and bundle.version == 1, "not_a_bundle")
+        require(bundle.magic == b"cairn bundle" and bundle.version == 2, "not_a_bundle")
         self.establish_checkpoint(bundle)
         checkpoint = bundle.checkpoint
         known = [(0, self.chain), (checkpoint.height, hash_of(checkpoint))]
@@ -189,10 +194,16 @@ class Verification(Judgement):
         self.read_grants()
         self.read_placements()
         self.read_organizations()
+        self.read_lot()
+        self.read_superseded()
+        self.verdict["organizations"] = [
+            {"id": organization.hex(), "name": found.name, "title": found.title}
+            for organization, found in self.organizations.items()
+        ]
 
     def read_device(self):
         found = self.device_file(self.device, self.by_prefix(b"\x04" + self.device, self.bundle.device))
-        [self.device_record], self.keys, self.owners, self.statuses, self.zones, *_ = found
+        [self.device_record], self.keys, self.owners, self.statuses, self.zones, self.recoveries, self.offers = found
 
     def read_stream(self):
         value = self.by_key(b"\x08" + self.attest.stream, self.bundle.stream)
@@ -235,16 +246,32 @@ class Verification(Judgement):
         wanted = {owner.value for owner in self.owners if owner.to is None or owner.to > self.end_of_lower}
         grantors = (step.interval.value.grantor for step in self.path)
         wanted.update(grantor for kind, grantor in grantors if kind == "organization")
-        proofs, read = list(self.bundle.organizations), []
+        if self.device_record.endorsement is not None:
+            wanted.add(self.device_record.endorsement.manufacturer)
+        proofs, self.organizations = list(self.bundle.organizations), {}
         for organization in sorted(wanted):
             require(proofs, "proof_missing")
             value = self.by_key(b"\x02" + organization + bytes(5), proofs.pop(0))
             require(value is not None, "absent")
-            read.append((organization, record(codec.OrganizationRecord, value)))
+            self.organizations[organization] = record(codec.OrganizationRecord, value)
         require(not proofs, "proof_superfluous")
-        self.verdict["organizations"] = [
-            {"id": organization.hex(), "name": found.name, "title": found.title} for organization, found in read
-        ]
+
+    def read_lot(self):
+        self.lot, named, proof = None, self.device_record.endorsement, self.bundle.lot
+        if named is None:
+            require(proof is None, "proof_superfluous")
+            return
+        require(proof is not None, "proof_missing")
+        value = self.by_key(b"\x0e" + named.lot, proof)
+        require(value is not None, "absent")
+        self.lot = record(codec.LotInterval, value)
+        require(self.lot.value.manufacturer == named.manufacturer, "record_malformed")
+
+    def read_superseded(self):
+        key = b"\x11" + self.attest.stream + self.attest.sequence.to_bytes(8, "big")
+        value = self.by_key(key, self.bundle.superseded)
+        self.superseded = None if value is None else record(codec.Superseded, value)
+        require(self.superseded is None or self.superseded.at > self.at, "record_malformed")
 
     # D. Judgement
 
@@ -254,6 +281,7 @@ class Verification(Judgement):
         self.verdict["authority"] = self.judge_authority()
         self.verdict["stream"] = self.judge_stream()
         self.verdict["later"] = self.later()
+        self.verdict["present"] = self.present()
 
     def judge_key(self):
         epoch = standing(self.keys, self.at)
@@ -274,11 +302,16 @@ class Verification(Judgement):
         if not keys.verify(epoch.value.key, message, signatures[0].bytes):
             self.note("signature_invalid")
             return axis
-        doubts = [i.suspect_since for i in [epoch, *self.statuses] if i.suspect_since is not None]
-        if doubts and min(doubts) <= self.at:
+        doubt = self.doubt_of(epoch)
+        if doubt is not None and doubt <= self.at:
             self.note("key_suspect")
-            return {**axis, "standing": "suspect", "suspectSince": position_json(min(doubts))}
+            return {**axis, "standing": "suspect", "suspectSince": position_json(doubt)}
         return {**axis, "standing": "held" if contains(epoch, self.end_of_lower) else "held_at_inclusion"}
+
+    def doubt_of(self, epoch):
+        """Since when what was signed in this epoch is in doubt, if it is."""
+        doubts = [i.suspect_since for i in [epoch, *self.statuses] if i.suspect_since is not None]
+        return min(doubts, default=None)
 
     def within_bounds(self, intervals):
         return [i for i in intervals if i.from_ <= self.at and (i.to is None or i.to > self.end_of_lower)]
@@ -302,10 +335,31 @@ class Verification(Judgement):
             "standing": word,
             "model": found.inception.model,
             "registered": position_json(found.registered),
-            "endorsedBy": found.endorsement and found.endorsement.manufacturer.hex(),
+            "endorsement": self.judge_endorsement(),
             "statuses": [{"status": i.value[0], **interval_json(i)} for i in statuses],
             "owners": [{"owner": i.value.hex(), **interval_json(i)} for i in self.within_bounds(self.owners)],
             "zones": [{"zone": zone_json(i.value), **interval_json(i)} for i in self.within_bounds(self.zones)],
+        }
+
+    def judge_endorsement(self):
+        found, lot = self.device_record, self.lot
+        if lot is None:
+            return None
+        named = found.endorsement
+        ends = [end for end in (lot.to, self.organizations[named.manufacturer].expelled) if end is not None]
+        trust, since = "trusted", None
+        if lot.suspect_since is not None and lot.suspect_since <= found.registered:
+            trust, since = "suspect", lot.suspect_since
+        elif ends:
+            trust, since = "distrusted", min(ends)
+        self.endorsement = trust
+        return {
+            "manufacturer": named.manufacturer.hex(),
+            "lot": named.lot.hex(),
+            "label": lot.value.label,
+            "serial": named.serial,
+            "trust": trust,
+            "since": position_json(since),
         }
 
     def zone_of(self, device, position):
@@ -315,6 +369,8 @@ class Verification(Judgement):
 
     def why_not(self, position):
         """In words, why the path does not give the device the right to attest at this position; None if it does."""
+        if self.broken:
+            return "the path of grants is broken"
         owner = standing(self.owners, position)
         if owner is None:
             return "nobody owned the device"
@@ -331,6 +387,11 @@ class Verification(Judgement):
                 return f"{name} is to somebody else"
             if not contains(step.interval, position):
                 return f"{name} was not in force"
+            if terms.scope[0] != "zone" and step.interval.from_ < owner.from_:
+                return f"{name} was given under an earlier owner"
+            kind, who = terms.grantor
+            if kind == "organization" and not is_member(self.organizations[who], position):
+                return f"whoever gave {name} was no member"
             window, height = terms.window, position.height
             if height < window.from_ or (window.to is not None and height >= window.to):
                 return f"the window of {name} was not open"
@@ -353,17 +414,18 @@ class Verification(Judgement):
 
     def judge_authority(self):
         axis = {"standing": "not_held", "path": [grant_json(step) for step in self.path]}
-        failure = "the path of grants is broken" if self.broken else self.why_not(self.at)
+        failure = self.why_not(self.at)
         if failure is not None:
             self.note("authority_not_held")
             return {**axis, "failure": failure}
-        doubts = [(i.suspect_since, grant) for grant, i in self.path if i.suspect_since and i.suspect_since <= self.at]
-        if doubts:
-            since, grant = min(doubts)
+        since, grant = self.doubted_grant(self.at)
+        if grant is not None:
             self.note("authority_suspect")
             return {**axis, "standing": "suspect", "suspect": grant.hex(), "since": position_json(since)}
 
         moments = {self.end_of_lower, self.at}
+        for member in self.organizations.values():
+            moments.update((member.admitted, member.expelled))
         for interval in [*self.owners, *self.zones, *(i for zones in self.other_zones.values() for i in zones)]:
             moments.update((interval.from_, interval.to))
         for _, interval in self.path:
@@ -377,6 +439,11 @@ class Verification(Judgement):
             return {**axis, "standing": "held"}
         since = moments[lacking[-1] + 1]
         return {**axis, "standing": "indeterminate", "since": position_json(since), "failure": "it was given later"}
+
+    def doubted_grant(self, position):
+        """Since when a grant of the path is in doubt at this position, and which; of several the first."""
+        doubts = [(i.suspect_since, grant) for grant, i in self.path if i.suspect_since is not None]
+        return min([doubt for doubt in doubts if doubt[0] <= position], default=(None, None))
 
     def judge_stream(self):
         found, i, n = self.stream, self.attest.sequence, self.stream.count
@@ -434,21 +501,103 @@ class Verification(Judgement):
             if position is not None and position > self.at:
                 events.append((position, {"position": position_json(position), "event": event, **fields}))
 
+        began = {(i.from_, i.value.key) for i in self.keys}
         for i in self.keys:
             add(i.from_, "key_rotated", key=key_json(i.value.key))
+        for i in self.recoveries:
+            add(i.from_, "recovery_announced", key=key_json(i.value.key), effective=str(i.value.effective))
+        for i in self.recoveries:
+            if (i.to, i.value.key) not in began:
+                add(i.to, "recovery_cancelled", key=key_json(i.value.key))
         for i in self.statuses:
             add(i.from_, "status_changed", status=i.value[0], suspectSince=position_json(i.suspect_since))
+        for i in self.offers:
+            add(i.from_, "offered", organization=i.value.hex())
         for i in self.owners:
             add(i.from_, "owner_changed", owner=i.value.hex())
         for i in self.zones:
             add(i.from_, "placed", zone=zone_json(i.value))
         for grant, i in self.path:
             add(i.to, "grant_revoked", grant=grant.hex(), suspectSince=position_json(i.suspect_since))
+        if self.lot is not None:
+            lot, since = self.device_record.endorsement.lot, self.lot.suspect_since
+            add(self.lot.to, "lot_distrusted", lot=lot.hex(), suspectSince=position_json(since))
+        for organization, found in self.organizations.items():
+            add(found.expelled, "organization_expelled", organization=organization.hex())
+        if self.superseded is not None:
+            at, by, to = self.superseded
+            replacement = to and f"{to.stream.hex()}/{to.sequence}"
+            add(at, "superseded", by=named_json(by), replacement=replacement)
         further = self.stream.count - 1 - self.attest.sequence
         if further > 0:
             add(self.stream.head_position, "attested", further=str(further))
         add(self.stream.closed, "stream_closed")
         return [event for _, event in sorted(events, key=lambda pair: pair[0])]    # equals keep their order
+
+    def present(self):
+        height = self.checkpoint.height
+        now = Position(height + 1, 0) if height + 1 < 2**64 else Position(height, 2**32 - 1)
+        epoch = standing(self.keys, self.at)
+        key, key_since = "held", None
+        if self.verdict["key"]["standing"] == "not_held":
+            key = "not_held"
+        elif epoch.to is not None:
+            key, key_since = "ended", epoch.to
+        elif self.doubt_of(epoch) is not None:
+            key, key_since = "suspect", self.doubt_of(epoch)
+        failure = self.why_not(now)
+        since, grant = self.doubted_grant(now) if failure is None else (None, None)
+        if self.verdict["stream"]["standing"] == "contradicts":
+            stream = "contradicts"
+        elif self.stream.forked_at is not None:
+            stream = "forked"
+        else:
+            stream = "open" if self.stream.closed is None else "closed"
+        status, owner, zone = (standing(facts, now) for facts in (self.statuses, self.owners, self.zones))
+        recovery, offer = standing(self.recoveries, now), standing(self.offers, now)
+        return {
+            "position": position_json(now),
+            "key": key,
+            "keySince": position_json(key_since),
+            "status": status and status.value[0],
+            "owner": owner and owner.value.hex(),
+            "zone": zone and zone_json(zone.value),
+            "authority": "not_held" if failure else "suspect" if grant else "held",
+            "suspect": grant and grant.hex(),
+            "suspectSince": position_json(since),
+            "failure": failure,
+            "stream": stream,
+            "superseded": self.superseded is not None,
+            "recovery": recovery and str(recovery.value.effective),
+            "offeredTo": offer and offer.value.hex(),
+        }
+
+    def live(self):
+        """Section 13: the answer to a question about now. Asked when the outcome is known."""
+        finality, present = self.verdict.get("finality"), self.verdict.get("present")
+        if finality is None or finality["freshness"] != "fresh":
+            return "unknown"
+        if self.verdict["outcome"] == "INVALID":
+            return "refused"
+        if present is None:
+            return "doubtful"
+        if (
+            present["key"] in ("ended", "not_held")
+            or present["status"] != "active"
+            or present["owner"] is None
+            or present["authority"] == "not_held"
+            or present["stream"] != "open"
+            or present["superseded"]
+        ):
+            return "refused"
+        in_doubt = "suspect" in (present["key"], present["authority"]) or present["recovery"] is not None
+        lacking = any(reason["name"] != "content_not_supplied" for reason in self.reasons)
+        return "doubtful" if in_doubt or lacking or self.endorsement not in (None, "trusted") else "ok"
+
+    def run(self, data):
+        super().run(data)
+        self.verdict["live"] = self.live()
+        return self.verdict
 
 
 # Section 14: the JSON form

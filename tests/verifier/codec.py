@@ -410,7 +410,8 @@ Bundle = Struct(
     "Bundle", magic=Fixed(12), version=U16, genesis=Header, validators=ValidatorSet, changes=Vec(ValidatorChange),
     checkpoint=Header, certificate=Certificate, block=Option(PastBlock), not_before=Option(PastBlock),
     anchor=Option(Anchor), transaction=BLOB, inclusion=Inclusion, device=StateProof, stream=StateProof,
-    grants=Vec(StateProof), placements=Vec(StateProof), organizations=Vec(StateProof),
+    grants=Vec(StateProof), placements=Vec(StateProof), organizations=Vec(StateProof), lot=Option(StateProof),
+    superseded=StateProof,
 )
 
 # Section 19: lookups

@@ -10,6 +10,7 @@ from functools import lru_cache
 import nacl.signing
 
 import codec
+import p256
 import trees
 from codec import ZEROS, Position, b3, derive
 
@@ -134,7 +135,7 @@ class Ledger:
         self.zone = codec.Zone(self.owner, "north/pump")
         self.validator_keys = sorted((signing_key(f"validator {i}") for i in range(4)), key=public)
         self.signers, self.round = [0, 1, 3], 0
-        self.device_key = signing_key("device")
+        self.device_key, self.p256_key = signing_key("device"), None
         self.inception = codec.Inception(("ed25519", public(self.device_key)), identity("next"), "flow meter")
         self.device = derive("cairn device v1", codec.Inception.write(self.inception))
 
@@ -146,6 +147,8 @@ class Ledger:
         self.owners = [interval(self.owner, self.START)]
         self.statuses = [interval(("active", None), self.START)]
         self.zones = [interval(self.zone, self.START)]
+        self.recoveries, self.offers = [], []
+        self.endorsement, self.lots, self.superseded = None, {}, None
         self.other_zones = {}
         self.grants = {identity("grant"): interval(self.terms(), Position(1, 3))}
         self.authority = identity("grant")
@@ -206,16 +209,33 @@ class Ledger:
             )),
         ))
         self.id = derive("cairn transaction v1", codec.Body.write(body))
-        signature = self.device_key.sign(b"cairn sign transaction v1" + self.id).signature
-        signatures = [codec.Signature(("device", self.device), 0, ("ed25519", signature))]
+        signatures = [codec.Signature(("device", self.device), 0, self.signed(b"cairn sign transaction v1" + self.id))]
         self.stream = stream
         return self.edit_transaction(codec.Transaction(body, signatures))
 
+    def signed(self, message):
+        if self.p256_key is not None:
+            return ("p256", p256.sign(self.p256_key, message))
+        return ("ed25519", self.device_key.sign(message).signature)
+
+    def use_p256(self, secret=7):
+        """The device signs with P-256, with a key that it has from the start."""
+        self.p256_key = secret
+        self.keys = [interval(codec.DeviceKey(("p256", p256.public(secret)), identity("next")), self.START)]
+
+    def endorse(self, serial="sn-7", **changed):
+        """A lot of the maker's, from which the device comes."""
+        basis = ("merkle", codec.LotBasis.variants[0][1](identity("root"), 100000))
+        self.endorsement = codec.EndorsementRecord(identity("lot"), self.maker, serial)
+        lot = interval(codec.LotRecord(self.maker, basis, "spring"), Position(0, 7))
+        self.lots = {identity("lot"): lot._replace(**changed)}
+
     def state(self):
         state = {b"\x04" + self.device + b"\0" + bytes(4): codec.DeviceRecord.write(
-            codec.DeviceRecord(self.inception, self.START, ("organization", self.maker), None)
+            codec.DeviceRecord(self.inception, self.START, ("organization", self.maker), self.endorsement)
         )}
-        for facet, intervals in enumerate([self.keys, self.owners, self.statuses, self.zones], start=1):
+        facets = [self.keys, self.owners, self.statuses, self.zones, self.recoveries, self.offers]
+        for facet, intervals in enumerate(facets, start=1):
             for ordinal, value in enumerate(intervals):
                 key = b"\x04" + self.device + bytes([facet]) + ordinal.to_bytes(4, "big")
                 state[key] = codec.DEVICE_FACETS[facet].write(value)
@@ -232,6 +252,10 @@ class Ledger:
             state[b"\x06" + grant] = codec.GrantInterval.write(value)
         for organization, value in self.organizations.items():
             state[b"\x02" + organization + bytes(5)] = codec.OrganizationRecord.write(value)
+        for lot, value in self.lots.items():
+            state[b"\x0e" + lot] = codec.LotInterval.write(value)
+        if self.superseded is not None:
+            state[self.superseded_key()] = codec.Superseded.write(self.superseded)
         for number in range(20):    # others' entries, so that the proofs have steps
             state[b"\x04" + identity(f"device {number}") + b"\0" + bytes(4)] = b"somebody else"
         state.update(self.more_state)
@@ -262,6 +286,9 @@ class Ledger:
             self.chain = self.hashes[0]
         return headers
 
+    def superseded_key(self):
+        return b"\x11" + self.stream + self.sequence.to_bytes(8, "big")
+
     def root_of(self, keys):
         return derive("cairn validators v1", codec.ValidatorSet.write(self.validator_set(keys)))
 
@@ -278,13 +305,14 @@ class Ledger:
         path = [value.value for _, value in self.path() if value]
         grantors = {who for kind, who in (terms.grantor for terms in path) if kind == "organization"}
         owners = {i.value for i in self.owners if i.to is None or i.to.height > self.LOWER}
+        makers = {self.endorsement.manufacturer} if self.endorsement else set()
         passing = []
         for before, terms in zip(path, path[1:]):
             kind, who = before.grantor
             if terms.grantee[0] == "zone" and kind == "device" and who != self.device and who not in passing:
                 passing.append(who)
         return codec.Bundle(
-            magic=b"cairn bundle", version=1, genesis=headers[0], validators=self.validator_set(sets[1]),
+            magic=b"cairn bundle", version=2, genesis=headers[0], validators=self.validator_set(sets[1]),
             changes=[
                 codec.ValidatorChange(headers[height], self.certificate(headers[height], sets[height]),
                                       self.validator_set(keys))
@@ -299,7 +327,9 @@ class Ledger:
             device=prefix_proof(state, b"\x04" + self.device), stream=key_proof(state, b"\x08" + self.stream),
             grants=[key_proof(state, b"\x06" + grant) for grant, _ in self.path()],
             placements=[prefix_proof(state, b"\x04" + device + b"\4") for device in passing],
-            organizations=[key_proof(state, b"\x02" + one + bytes(5)) for one in sorted(owners | grantors)],
+            organizations=[key_proof(state, b"\x02" + one + bytes(5)) for one in sorted(owners | grantors | makers)],
+            lot=self.endorsement and key_proof(state, b"\x0e" + self.endorsement.lot),
+            superseded=key_proof(state, self.superseded_key()),
         )
 
 

@@ -10,6 +10,7 @@ import random
 import sys
 
 import codec
+import p256
 from codec import ZEROS, Position
 from ledger import Ledger, identity, interval, public, signing_key
 
@@ -26,6 +27,8 @@ class RandomLedger(Ledger):
         for change in (
             self.change_keys, self.change_owners, self.change_statuses, self.change_zones, self.change_grants,
             self.change_stream, self.change_statement, self.change_network, self.change_records, self.change_doubt,
+            self.change_algorithm, self.change_endorsement, self.change_recoveries, self.change_members,
+            self.change_superseded,
         ):
             if self.chance.random() < likely:
                 change()
@@ -164,12 +167,64 @@ class RandomLedger(Ledger):
         self.keys, self.statuses = [doubted(one) for one in self.keys], [doubted(one) for one in self.statuses]
         self.grants = {name: doubted(one) for name, one in self.grants.items()}
 
+    def change_algorithm(self):
+        self.use_p256(self.pick(1, 2, 12345))
+        if self.chance.random() < 0.2:
+            self.change_keys()
+        if self.chance.random() < 0.2:    # s in the upper half, or an algorithm of another key
+            def twist(transaction):
+                [signature] = transaction.signatures
+                s = p256.N - int.from_bytes(signature.bytes[1][32:], "big")
+                high = ("p256", signature.bytes[1][:32] + s.to_bytes(32, "big"))
+                return transaction._replace(signatures=[
+                    signature._replace(bytes=self.pick(high, ("ed25519", signature.bytes[1]))),
+                ])
+
+            self.edit_transaction = twist
+
+    def change_endorsement(self):
+        self.endorse(self.pick("sn-1", "", "ä"))
+        lot = self.lots[self.endorsement.lot]
+        if self.chance.random() < 0.6:
+            lot = lot._replace(to=self.pick(None, self.position()), suspect_since=self.pick(None, self.position()))
+        if self.chance.random() < 0.1:
+            lot = lot._replace(value=lot.value._replace(manufacturer=self.owner))
+        self.lots = {} if self.chance.random() < 0.05 else {self.endorsement.lot: lot}
+
+    def change_recoveries(self):
+        def key():
+            return self.pick(self.keys[-1].value.key if self.keys else ("ed25519", ZEROS), ("p256", b"\2" + ZEROS))
+
+        self.recoveries = self.intervals([
+            codec.Recovery(key(), identity("next"), self.pick(0, 6, LATEST)) for _ in range(self.pick(0, 1, 2))
+        ])
+        if self.keys and self.recoveries and self.chance.random() < 0.5:    # one that took effect
+            at = self.keys[-1].from_
+            last = self.recoveries[-1]
+            if last.from_ <= at:
+                key = codec.Recovery(self.keys[-1].value.key, identity("next"), at.height)
+                self.recoveries[-1] = last._replace(to=at, value=key)
+        self.offers = self.intervals([self.pick(self.owner, self.maker) for _ in range(self.pick(0, 1, 2))])
+
+    def change_members(self):
+        self.organizations = {
+            name: one._replace(admitted=self.pick(Position(0, 0), self.position()),
+                               expelled=self.pick(None, self.position()))
+            for name, one in self.organizations.items()
+        }
+
+    def change_superseded(self):
+        replacement = self.pick(None, codec.AttestationRef(identity("stream"), self.pick(0, LATEST)))
+        at = self.pick(Position(6, 0), Position(9, 1), Position(9, 0), self.position())
+        self.superseded = codec.Superseded(at, self.a_principal(), replacement)
+
     def change_records(self):
         facet = b"\4" + self.device
         key = self.pick(
             facet, facet + b"\0", facet + b"\0\0\0\0\1", facet + b"\7\0\0\0\0", facet + b"\1", facet + b"\1\0\0\0\0\0",
             facet + b"\4\0\0\0", facet + b"\6", facet + b"\xff\0\0\0\0", b"\4" + self.gateways[0] + b"\4\0",
             b"\2" + self.owner + bytes(5), b"\x06" + self.authority, facet + bytes(5), facet + b"\2\0\0\0\0",
+            b"\x0e" + identity("lot"), b"\x11" + self.stream_id() + self.sequence.to_bytes(8, "big"),
         )
         value = self.pick(b"", b"\0" * 100, b"\xff", ZEROS)
         drop = self.chance.random() < 0.3
@@ -187,6 +242,8 @@ class RandomLedger(Ledger):
             proofs = getattr(bundle, field)
             others = self.pick(proofs[:-1], proofs[1:], proofs[::-1], [*proofs, bundle.stream])
             bundle = bundle._replace(**{field: others})
+        if self.chance.random() < 0.05:
+            bundle = bundle._replace(**self.pick({"lot": None}, {"lot": bundle.stream}, {"superseded": bundle.stream}))
         if self.chance.random() < 0.05:
             field = self.pick("block", "not_before")
             bundle = bundle._replace(**{field: self.pick(None, bundle.block, bundle.not_before)})
