@@ -10,6 +10,7 @@ import cairn_verify
 import codec
 import ed25519
 import ledger
+import p256
 import trees
 from codec import ZEROS, Malformed, Position, b3, decode, derive
 from ledger import Ledger, actions_of, identity, interval
@@ -380,7 +381,7 @@ class Bundles(unittest.TestCase):
         self.refused("not_a_bundle", break_bytes=lambda data: data + b"\0")
         self.refused("not_a_bundle", break_bytes=lambda data: data + bytes(3000000))
         self.refused("not_a_bundle", break_bundle=lambda b: b._replace(magic=b"cairn Bundle"))
-        self.refused("not_a_bundle", break_bundle=lambda b: b._replace(version=2))
+        self.refused("not_a_bundle", break_bundle=lambda b: b._replace(version=1))
 
     def test_the_genesis(self):
         self.refused("wrong_network", genesis=identity("other"))
@@ -771,6 +772,158 @@ class Bundles(unittest.TestCase):
         self.assertEqual((silent["silence"], silent["silentSinceMs"]), ("silent", "1735700005000"))
         self.assertEqual(self.valid(stream(cadence_s=3, count=2, **later))["stream"]["silence"], "unknown")
 
+    def test_p256(self):
+        self.valid(lambda made: made.use_p256())
+
+        def other_key(made):
+            made.use_p256()
+            made.p256_key = 8
+
+        self.expect("INVALID", ["signature_invalid"], other_key)
+
+        def high(made):
+            made.use_p256()
+
+            def twist(transaction):
+                [signature] = transaction.signatures
+                r, s = signature.bytes[1][:32], int.from_bytes(signature.bytes[1][32:], "big")
+                other = ("p256", r + (p256.N - s).to_bytes(32, "big"))
+                return transaction._replace(signatures=[signature._replace(bytes=other)])
+
+            made.edit_transaction = twist
+
+        self.expect("INVALID", ["signature_invalid"], high)
+
+    def test_endorsement(self):
+        def endorsed(**changed):
+            return lambda made: made.endorse(**changed)
+
+        trusted = self.valid(endorsed())["device"]["endorsement"]
+        self.assertEqual((trusted["trust"], trusted["serial"], trusted["label"]), ("trusted", "sn-7", "spring"))
+        self.assertNotIn("endorsement", self.valid()["device"])
+        for changed, trust, since in [
+            ({"to": Position(8, 1)}, "distrusted", Position(8, 1)),
+            ({"to": Position(8, 1), "suspect_since": Position(1, 1)}, "distrusted", Position(8, 1)),
+            ({"to": Position(8, 1), "suspect_since": Position(1, 0)}, "suspect", Position(1, 0)),
+        ]:
+            verdict = self.valid(endorsed(**changed))
+            found = verdict["device"]["endorsement"]
+            self.assertEqual((found["trust"], found["since"]), (trust, cairn_verify.position_json(since)))
+            self.assertEqual([event["event"] for event in verdict["later"]], ["lot_distrusted"])
+
+        def expelled(made):
+            made.endorse(to=Position(8, 0))
+            made.organizations[made.maker] = made.organizations[made.maker]._replace(expelled=Position(7, 0))
+
+        found = self.valid(expelled)["device"]["endorsement"]
+        self.assertEqual((found["trust"], found["since"]["height"]), ("distrusted", "7"))
+
+        def foreign(made):
+            made.endorse()
+            lot = made.lots[identity("lot")]
+            made.lots = {identity("lot"): lot._replace(value=lot.value._replace(manufacturer=made.owner))}
+
+        self.refused("record_malformed", foreign)
+        self.refused("absent", lambda made: (made.endorse(), made.lots.clear()))
+        self.expect("INCOMPLETE", ["proof_missing"], endorsed(), lambda b: b._replace(lot=None))
+        self.refused("proof_superfluous", None, lambda b: b._replace(lot=b.stream))
+
+    def test_superseded(self):
+        def superseded(at, to=None):
+            return lambda made: setattr(made, "superseded", codec.Superseded(at, ("organization", made.owner), to))
+
+        verdict = self.valid(superseded(Position(8, 0), codec.AttestationRef(ZEROS, 4)))
+        [event] = verdict["later"]
+        self.assertEqual((event["event"], event["replacement"]), ("superseded", f"{ZEROS.hex()}/4"))
+        self.assertTrue(verdict["present"]["superseded"])
+        self.refused("record_malformed", superseded(Position(5, 1)))
+        self.refused("state_proof_invalid", break_bundle=lambda b: b._replace(superseded=b.stream))
+
+    def test_members_and_earlier_owners(self):
+        def expelled(at):
+            def change(made):
+                made.organizations[made.owner] = made.organizations[made.owner]._replace(expelled=at)
+            return change
+
+        self.expect("INVALID", ["authority_not_held"], expelled(Position(5, 1)))
+        verdict = self.valid(expelled(Position(5, 2)))
+        self.assertEqual([event["event"] for event in verdict["later"]], ["organization_expelled"])
+        self.assertEqual(verdict["present"]["authority"], "not_held")
+
+        def sold(scope, grant=Position(4, 0)):
+            def change(made):
+                made.owners = [
+                    interval(made.maker, made.START, Position(4, 0)), interval(made.owner, Position(4, 0)),
+                ]
+                terms = made.terms(scope=("zone", made.zone) if scope == "zone" else ("device", made.device))
+                made.grants = {made.authority: interval(terms, grant)}
+            return change
+
+        self.valid(sold("device"))
+        self.expect("INVALID", ["authority_not_held"], sold("device", Position(3, 9)))
+        verdict = self.valid(sold("zone", Position(3, 0)))
+        self.assertEqual((verdict["authority"]["standing"], verdict["authority"]["since"]["height"]),
+                         ("indeterminate", "4"))
+
+    def test_recoveries(self):
+        new = codec.Recovery(("p256", b"\2" + ZEROS), ZEROS, 8)
+
+        def recovered(to, took_effect):
+            def change(made):
+                made.recoveries = [interval(new, Position(6, 0), to)]
+                if took_effect:
+                    made.keys[0] = made.keys[0]._replace(to=to)
+                    made.keys.append(interval(codec.DeviceKey(new.key, ZEROS), to))
+            return change
+
+        def events(verdict):
+            return [event["event"] for event in verdict["later"]]
+
+        pending = self.valid(recovered(None, False))
+        self.assertEqual((events(pending), pending["present"]["recovery"]), (["recovery_announced"], "8"))
+        self.assertEqual(events(self.valid(recovered(Position(7, 3), False))),
+                         ["recovery_announced", "recovery_cancelled"])
+        verdict = self.valid(recovered(Position(8, 0), True))
+        self.assertEqual(events(verdict), ["recovery_announced", "key_rotated"])
+        self.assertEqual((verdict["present"]["key"], verdict["present"]["keySince"]["height"]), ("ended", "8"))
+
+    def test_live(self):
+        def live(change=None, seconds=9, outcome="VALID", reasons=(), **options):
+            freshness = cairn_verify.Freshness(1735700000000 + 1000 * seconds, 5000)
+            return self.expect(outcome, list(reasons), change, freshness=freshness, **options)["live"]
+
+        self.assertEqual(self.valid()["live"], "unknown")
+        self.assertEqual(live(), "ok")
+        self.assertEqual(live(seconds=15, outcome="INCOMPLETE", reasons=["checkpoint_stale"]), "unknown")
+        self.assertEqual(live(content=None, outcome="INCOMPLETE", reasons=["content_not_supplied"]), "ok")
+        self.assertEqual(live(content=b"", outcome="INVALID", reasons=["content_differs"]), "refused")
+
+        def attribute(name, value):
+            return lambda made: setattr(made, name, value)
+
+        self.assertEqual(live(attribute("closed", Position(8, 0))), "refused")
+        self.assertEqual(live(attribute("forked_at", 7)), "refused")
+        self.assertEqual(live(lambda made: made.endorse()), "ok")
+        self.assertEqual(live(lambda made: made.endorse(to=Position(7, 0))), "doubtful")
+        recovery = codec.Recovery(("ed25519", ZEROS), ZEROS, 99)
+        self.assertEqual(live(attribute("recoveries", [interval(recovery, Position(6, 0))])), "doubtful")
+
+        def suspended(made):
+            made.statuses = [interval(("active", None), made.START, Position(8, 0)),
+                             interval(("suspended", None), Position(8, 0))]
+
+        self.assertEqual(live(suspended), "refused")
+
+        def window_ends(made):    # now is the block after the checkpoint, 9
+            made.grants = {made.authority: interval(made.terms(window=codec.Window(0, 10)), Position(1, 3))}
+
+        self.assertEqual(live(window_ends), "refused")
+
+        def doubted_later(made):
+            made.keys[0] = made.keys[0]._replace(suspect_since=Position(8, 0))
+
+        self.assertEqual(live(doubted_later), "doubtful")
+
     def test_the_order_of_what_came_later(self):
         at = Position(7, 0)
 
@@ -782,9 +935,17 @@ class Bundles(unittest.TestCase):
             [name] = made.grants
             made.grants[name] = made.grants[name]._replace(to=at)
             made.count, made.head, made.head_position, made.closed = 2, identity("another"), at, Position(6, 0)
+            recovery = codec.Recovery(("ed25519", ZEROS), ZEROS, 9)
+            made.recoveries = [interval(recovery, at, at)]
+            made.offers = [interval(made.maker, at, at)]
+            made.endorse(to=at)
+            made.organizations = {name: one._replace(expelled=at) for name, one in made.organizations.items()}
+            made.superseded = codec.Superseded(at, ("device", made.device), None)
 
         self.assertEqual([event["event"] for event in self.valid(change)["later"]], [
-            "stream_closed", "key_rotated", "status_changed", "owner_changed", "placed", "grant_revoked", "attested",
+            "stream_closed", "key_rotated", "recovery_announced", "recovery_cancelled", "status_changed", "offered",
+            "owner_changed", "placed", "grant_revoked", "lot_distrusted", "organization_expelled",
+            "organization_expelled", "superseded", "attested",
         ])
 
     def test_every_flipped_bit_is_refused(self):
