@@ -11,7 +11,21 @@
 //! ```
 //!
 //! Functions are named as methods are, in Rust's spelling; parameters that may be left out are `Option`s, in the order of
-//! the contract. The client does not retry and knows no node but one.
+//! the contract. What can be proven has a second function, whose answer brings its proof; the caller brings the genesis hash:
+//!
+//! ```no_run
+//! # async fn example(client: cairn_rpc::Client, genesis: cairn_types::ChainId, id: cairn_types::DeviceId)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use cairn_proofs::lookup::Question;
+//!
+//! let device = client.device_get_proven(id.into(), None).await?;
+//! device.verify(genesis, Question::Device(id))?;
+//! println!("whatever this node says otherwise: {:?}", device.answer.value.status);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The client does not retry and knows no node but one.
 
 use std::time::Duration;
 
@@ -28,7 +42,7 @@ use crate::limits::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, PING_INTERVAL, REQUEST_TIM
 
 mod proven;
 
-pub use proven::{Dated, Proven, ProvenError, Shown};
+pub use proven::{AskError, Dated, Proven, ProvenError, Shown};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]

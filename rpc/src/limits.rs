@@ -96,6 +96,10 @@ pub const CHECK_GRANTS_MAX: usize = 1_000;
 /// Most failures that a check of authority tells.
 pub const CHECK_FAILURES_MAX: usize = 16;
 
+/// Most streams of a device whose grants are listed together with those over the device: each has a list of its own to look
+/// at. A device with more is asked about stream by stream.
+pub const DEVICE_STREAMS_EXAMINED_MAX: usize = 1_000;
+
 /// Most state entries in one proof by prefix; `proof_getState` refuses longer lists.
 pub const PROOF_ENTRIES_MAX: usize = 4_096;
 

@@ -13,7 +13,8 @@ use cairn_proofs::verdict::Outcome;
 use cairn_types::{ChainId, Height};
 use serde::Deserialize;
 
-use crate::views::{At, Hex, Page};
+use crate::client::{Client, ClientError};
+use crate::views::{At, Hex, Page, Text};
 
 /// An answer, and the lookup file that came with it. Until the file is judged, both are the node's word.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -77,6 +78,43 @@ impl<T> Dated for At<T> {
 impl<T> Dated for Page<T> {
     fn height(&self) -> Height {
         self.height.0
+    }
+}
+
+/// Why a question has no answer that can be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The node gave no file. Whether the caller is to blame says the error.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The node gave a file that does not prove the answer. The node is to blame.
+    #[error(transparent)]
+    Proof(#[from] ProvenError),
+}
+
+impl Client {
+    /// Asks one question about the state, and believes the answer only if its file is VALID for the network whose genesis
+    /// hash is `genesis`. The verdict that is given back is VALID and has its answer and its checkpoint, so with
+    /// [`Question::Checkpoint`] this is all of a light client.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask(
+        &self,
+        genesis: ChainId,
+        question: Question,
+        at: Option<Text<Height>>,
+    ) -> Result<LookupVerdict, AskError> {
+        let file = self.proof_lookup(Text(question.clone()), at).await?.value.proof;
+        let verdict = verify_bytes(&file.0, &LookupExpectations::of(genesis).with_question(question));
+        let height = verdict.finality.as_ref().map(|finality| finality.checkpoint.height);
+        match (verdict.outcome, height, at) {
+            (Outcome::Valid, Some(proof), Some(Text(answer))) if proof != answer => {
+                Err(ProvenError::OtherHeight { answer, proof }.into())
+            }
+            (Outcome::Valid, Some(_), _) => Ok(verdict),
+            _ => Err(ProvenError::NotValid(Box::new(verdict)).into()),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::state::{Records, tail};
 use crate::api::GrantApiServer;
 use crate::backend::{Backend, View};
 use crate::error::CallError;
-use crate::limits::{CHECK_FAILURES_MAX, CHECK_GRANTS_MAX};
+use crate::limits::{CHECK_FAILURES_MAX, CHECK_GRANTS_MAX, DEVICE_STREAMS_EXAMINED_MAX};
 use crate::views::{
     ActionName, At, GrantCheckView, GrantFailureView, GrantView, Page, PrincipalView, Provable, ScopeView, Text,
     TextForm,
@@ -213,12 +213,14 @@ fn over<'a>(
 /// Every scope that bears on a device: itself, its streams, the zone where it is and the zones above.
 fn scopes_over(records: Records<'_>, device: &DeviceId) -> Result<Vec<Scope>, CallError> {
     records.device_exists(device)?;
-    let streams = records.0.prefix(&state_key::device_streams(device)).take(CHECK_GRANTS_MAX + 1);
+    let streams = records.0.prefix(&state_key::device_streams(device)).take(DEVICE_STREAMS_EXAMINED_MAX + 1);
     let streams = streams
         .map(|(key, _)| Ok(Scope::Stream(StreamId::from_hash(tail(key)?))))
         .collect::<Result<Vec<_>, CallError>>()?;
-    if streams.len() > CHECK_GRANTS_MAX {
-        return Err(CallError::TooLarge { reason: format!("the device has more than {CHECK_GRANTS_MAX} streams") });
+    if streams.len() > DEVICE_STREAMS_EXAMINED_MAX {
+        return Err(CallError::TooLarge {
+            reason: format!("the device has more than {DEVICE_STREAMS_EXAMINED_MAX} streams"),
+        });
     }
     let zones = with_zones_above(&records.device_zone(device)?).into_iter().map(Scope::Zone);
     Ok([Scope::Device(*device)].into_iter().chain(streams).chain(zones).collect())

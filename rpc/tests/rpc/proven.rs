@@ -2,13 +2,21 @@
 
 use cairn_proofs::lookup::{Answer, LookupExpectations, Question, verify_bytes};
 use cairn_proofs::verdict::Outcome;
-use cairn_rpc::client::{Dated, Proven, ProvenError, Shown};
+use cairn_rpc::RpcConfig;
+use cairn_rpc::client::{AskError, Dated, Proven, ProvenError, Shown};
+use cairn_rpc::limits::PROVEN_ITEMS_MAX;
 use cairn_rpc::views::{ScopeView, StatusName, Text};
-use cairn_types::{ChainId, DeviceId, Hash, Height, Scope};
+use cairn_types::lot::LotBasis;
+use cairn_types::record::LotRecord;
+use cairn_types::{ChainId, DeviceId, Hash, Height, Interval, LotId, Scope, state_key};
 use insta::assert_json_snapshot as snapshot;
 
 use crate::authority::served;
+use crate::backend::{Node, Served};
+use crate::later::Later;
+use crate::ledger::Changes;
 use crate::methods::refusal;
+use crate::world::{at, put};
 
 const AT: Option<Text<Height>> = Some(Text(Height::new(6)));
 
@@ -118,6 +126,42 @@ async fn absence_and_the_checkpoint_are_proven_like_anything_else() {
     let file = client.proof_lookup(Text(superseded.clone()), None).await.unwrap().value.proof.0;
     let verdict = verify_bytes(&file, &LookupExpectations::of(genesis).with_question(superseded));
     assert!(matches!(verdict.answer, Some(Answer::Superseded(list)) if list.len() == 1));
+}
+
+#[tokio::test]
+async fn a_caller_who_knows_the_genesis_hash_asks_and_believes_nobody() {
+    let (served, later) = served().await;
+    let client = &served.client;
+    let genesis = later.world.ledger.chain;
+    let newest = client.ask(genesis, Question::Checkpoint, None).await.unwrap();
+    assert_eq!(newest.finality.expect("reached").checkpoint.height, Height::new(7));
+    let lot = client.ask(genesis, Question::Lot(later.lot), AT).await.unwrap();
+    assert!(matches!(lot.answer, Some(Answer::Lot(Some(file))) if file.claims.len() == 1));
+    let elsewhere = ChainId::from_hash(Hash::plain(b"another network"));
+    let refused = client.ask(elsewhere, Question::Checkpoint, None).await;
+    assert!(matches!(refused, Err(AskError::Proof(ProvenError::NotValid(_)))));
+    let early = client.ask(genesis, Question::Checkpoint, Some(Text(Height::new(8)))).await;
+    assert!(matches!(early, Err(AskError::Client(error)) if error.name() == Some("HeightUnknown")));
+}
+
+#[tokio::test]
+async fn a_list_too_long_to_be_shown_with_its_proof_is_still_proven() {
+    let mut world = Later::new().world;
+    let mut changes = Changes::new();
+    for number in 0..=PROVEN_ITEMS_MAX {
+        let id = LotId::from_hash(Hash::plain(&number.to_le_bytes()));
+        let basis = LotBasis::Merkle { root: Hash::ZERO, count: 1 };
+        let record = LotRecord { manufacturer: world.water, basis, label: String::new() };
+        put(&mut changes, state_key::lot(&id), &Interval::open(record, at(8, 0)));
+        changes.insert(state_key::manufacturer_lot(&world.water, &id), Some(Vec::new()));
+    }
+    world.ledger.append(Vec::new(), &changes);
+    let (water, genesis) = (world.water, world.ledger.chain);
+    let served = Served::with(RpcConfig::default(), Node::of(world)).await;
+    let whole = served.client.lot_list_proven(Some(water.into()), None, None, None).await;
+    snapshot!("lot_list_too_long_to_prove", refusal(whole.map(|_| ())));
+    let shown = served.client.ask(genesis, Question::Lots(water), None).await.unwrap();
+    assert!(matches!(shown.answer, Some(Answer::Lots(lots)) if lots.len() == PROVEN_ITEMS_MAX + 1));
 }
 
 #[tokio::test]
