@@ -8,6 +8,7 @@ use cairn_genesis::{FoundingOrganization, FoundingValidator, Genesis, GenesisBlo
 use cairn_proofs::accumulator::{prove_in, root_of};
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
 use cairn_proofs::checkpoint::CheckpointProof;
+use cairn_proofs::lookup::{Lookup, Question};
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::{CheckDirectly, Context, History, execute};
 use cairn_types::block::HEADER_VERSION;
@@ -233,13 +234,7 @@ impl Chain {
         let past =
             |height: Height| PastBlock { header: self.made[index(height)].header.clone(), history: history(height) };
         let parts = Parts {
-            finality: CheckpointProof {
-                genesis: self.genesis.block.header.clone(),
-                validators: self.genesis.validators.clone(),
-                changes: Vec::new(),
-                checkpoint: checkpoint.header.clone(),
-                certificate: self.certificate(&checkpoint.header),
-            },
+            finality: self.finality(),
             block: (position.height != at_checkpoint).then(|| past(position.height)),
             not_before: (not_before != Height::GENESIS).then(|| past(not_before)),
             anchor: anchor.map(|block| Anchor { hash: block.hash, history: history(block.height) }),
@@ -250,6 +245,26 @@ impl Chain {
             },
         };
         Bundle::assemble(&checkpoint.state, parts).expect("a final attestation has a bundle")
+    }
+
+    /// The lookup that answers a question as of the last block.
+    ///
+    /// # Panics
+    /// If the answer is too long for a file.
+    pub fn lookup(&self, question: Question) -> Lookup {
+        Lookup::prove(&self.last().state, self.finality(), question).expect("the state answers every question")
+    }
+
+    /// The last block, and the way to it.
+    fn finality(&self) -> CheckpointProof {
+        let header = &self.last().header;
+        CheckpointProof {
+            genesis: self.genesis.block.header.clone(),
+            validators: self.genesis.validators.clone(),
+            changes: Vec::new(),
+            checkpoint: header.clone(),
+            certificate: self.certificate(header),
+        }
     }
 
     fn certificate(&self, header: &Header) -> Certificate {
