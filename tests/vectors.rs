@@ -1,7 +1,8 @@
 //! Test vectors: every type that is hashed or signed, with its bytes, for whoever writes a second implementation.
 //!
-//! Each file of `tests/vectors` is made here, from plain values, and compared with what is committed. A difference means
-//! that bytes have changed which must never change; whoever wants that writes the files anew with
+//! Each file of `tests/vectors` is made here, from plain values, and compared with what is committed; whole bundles and
+//! lookups are judged instead, as what was made once must verify for ever. A difference means that bytes have changed
+//! which must never change; whoever wants that writes the files anew with
 //! `CAIRN_VECTORS=write cargo test --workspace --test vectors`, and that *is* the approval. The Python verifier reads the
 //! same files and makes every hash again.
 //!
@@ -26,7 +27,7 @@ mod trees;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cairn_types::domain::{HASH_DOMAINS, SIGN_DOMAINS};
 use serde_json::Value;
@@ -49,15 +50,26 @@ fn text(vectors: &[Vector]) -> String {
     text
 }
 
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(file)
+}
+
+/// Whether the files are to be written anew.
+fn writes() -> bool {
+    std::env::var("CAIRN_VECTORS").is_ok_and(|wish| wish == "write")
+}
+
+fn write(file: &str, vectors: &[Vector]) {
+    std::fs::write(path(file), text(vectors)).expect("the file can be written");
+}
+
 /// Compares with the committed file, or writes it.
 #[track_caller]
 fn check(file: &str, vectors: &[Vector]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(file);
-    let made = text(vectors);
-    if std::env::var("CAIRN_VECTORS").is_ok_and(|wish| wish == "write") {
-        std::fs::write(&path, made).expect("the file can be written");
-        return;
+    if writes() {
+        return write(file, vectors);
     }
+    let (path, made) = (path(file), text(vectors));
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = made.lines().zip(kept.lines().chain(std::iter::repeat(""))).position(|(made, kept)| made != kept);
     assert!(
@@ -109,6 +121,10 @@ fn every_small_accumulator_has_its_vector() {
 }
 
 #[test]
-fn a_bundle_and_lookups_stand_here_in_full() {
-    check("files.json", &files::all());
+fn a_bundle_and_lookups_that_were_made_once_verify_for_ever() {
+    if writes() {
+        write("files.json", &files::all());
+    }
+    let kept = std::fs::read_to_string(path("files.json")).expect("the file is committed");
+    files::judge(&serde_json::from_str::<Vec<_>>(&kept).expect("the file is JSON"));
 }

@@ -15,7 +15,7 @@ use cairn_types::block::HEADER_VERSION;
 use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::{
     BlockHash, BlockRef, Call, Certificate, ChainId, Hash, Header, Height, OrganizationId, Position, Principal,
-    PublicKey, Round, SignedTransaction, TransactionId, state_key,
+    PublicKey, Role, Round, SignedTransaction, TransactionId, state_key,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -78,7 +78,7 @@ impl Chain {
         let founding = |(name, secret): (&str, &SigningKey)| FoundingOrganization {
             name: name.parse().expect("a valid name"),
             title: format!("The {name}"),
-            roles: Default::default(),
+            roles: [Role::Council].into_iter().collect(),
             keys: vec![PublicKey::Ed25519(secret.verifying_key().to_bytes())],
             threshold: 1,
             next: None,
