@@ -8,6 +8,7 @@
 pub mod actor;
 pub mod chain_builder;
 pub mod network;
+pub mod oracle;
 
 pub use actor::{Actor, Signed};
 pub use network::{Network, Node};
