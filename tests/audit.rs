@@ -2,7 +2,7 @@
 //!
 //! Each bundle is judged twice: by `cairn-proofs`, and by the Python program of `tests/verifier`, which was written from
 //! `runtime/SPECIFICATION.md` alone. The two must agree on the outcome, on every reason and on every axis, over honest
-//! bundles, doubtful ones, bundles put together from parts of others, and two thousand with one flipped bit.
+//! bundles, doubtful ones, bundles put together from parts of others or at random, and two thousand with one flipped bit.
 //!
 //! `CAIRN_SEED` repeats a run; `CAIRN_VERIFIER_PYTHON` names the Python that has the packages of
 //! `tests/verifier/requirements.txt`.
@@ -11,6 +11,8 @@
 mod case;
 #[path = "audit/command_line.rs"]
 mod command_line;
+#[path = "audit/fates.rs"]
+mod fates;
 #[path = "audit/patchwork.rs"]
 mod patchwork;
 #[path = "audit/python.rs"]
@@ -29,6 +31,9 @@ use case::Case;
 
 /// Single-bit changes of a bundle.
 const FLIPS: usize = 2_000;
+
+/// Bundles of ledgers that the second verifier's tests put together at random.
+const RANDOM: usize = 1_000;
 
 /// What a bundle may have beside the signed attestation, in bytes.
 const BUNDLE_BYTES_MAX: usize = 8_000;
@@ -122,6 +127,11 @@ fn a_second_verifier_agrees_on_every_story() {
 #[test]
 fn a_second_verifier_agrees_on_bundles_put_together_from_parts() {
     python::assert_agreement(&patchwork::all());
+}
+
+#[test]
+fn a_second_verifier_agrees_on_bundles_made_at_random() {
+    python::assert_agreement(&python::random(RANDOM, seed()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use cairn_proofs::verdict::{ContentEvidence, Expectations, Freshness, Verdict, verify_bytes};
 use cairn_rpc::views::VerdictView;
-use cairn_types::{BlockRef, ChainId, ContentForm, ContentHash};
+use cairn_types::{BlockHash, BlockRef, ChainId, ContentForm, ContentHash, Hash, Height};
 use serde_json::{Value, json};
 
 /// See the module.
@@ -40,6 +40,28 @@ impl Case {
     /// The verdict as `cairn verify --json` prints it.
     pub(crate) fn verdict_json(&self) -> Value {
         serde_json::to_value(VerdictView::from(&self.verdict())).expect("a verdict has a JSON form")
+    }
+
+    /// The case that a line of the Python verifier's `--batch` asks about.
+    pub(crate) fn of_question(name: String, asked: &Value) -> Self {
+        let text = |member: &str| asked.get(member).and_then(Value::as_str);
+        let bytes = |member: &str| text(member).map(|digits| hex::decode(digits).expect("hexadecimal"));
+        let number = |member: &str| asked.get(member).and_then(Value::as_u64);
+        let hash = |digits: &str| -> Hash { digits.parse().expect("a hash") };
+        let trusted = text("checkpoint").and_then(|block| block.split_once(':')).map(|(height, digits)| BlockRef {
+            height: Height::new(height.parse().expect("a height")),
+            hash: BlockHash::from_hash(hash(digits)),
+        });
+        let freshness = number("max_age_ms").zip(number("now_ms"));
+        Self {
+            name,
+            bundle: bytes("bundle").expect("a question is about a bundle"),
+            genesis: ChainId::from_hash(hash(text("genesis").expect("a question names a network"))),
+            content: bytes("content"),
+            salt: bytes("salt").map(|salt| salt.try_into().expect("a salt has 32 bytes")),
+            trusted,
+            freshness: freshness.map(|(age_max_ms, now_ms)| Freshness { now_ms, age_max_ms }),
+        }
     }
 
     /// The same question to the Python verifier: a line of its `--batch`.

@@ -58,7 +58,10 @@ pub(crate) fn all() -> Vec<Case> {
         ("another count", Box::new(|bundle| bundle.inclusion.count += 1)),
         ("another index", Box::new(|bundle| bundle.inclusion.proof.index += 1)),
         ("validators of another network", Box::new(|bundle| bundle.finality.validators = other_set())),
-        ("another version", Box::new(|bundle| bundle.version = 2)),
+        ("another version", Box::new(|bundle| bundle.version = 1)),
+        ("superseded for stream", Box::new(|bundle| bundle.superseded = bundle.stream.clone())),
+        ("a lot that nobody asks for", Box::new(|bundle| bundle.lot = Some(bundle.stream.clone()))),
+        ("superseded of another", Box::new(|bundle| bundle.superseded = late.superseded.clone())),
     ];
     let patch = |(name, edit): &Edit<'_>| {
         let mut bundle = early.clone();

@@ -49,6 +49,24 @@ pub(crate) fn assert_agreement(cases: &[Case]) {
     println!("{} bundles judged alike by two verifiers", cases.len());
 }
 
+/// Questions about ledgers that the Python tests make at random: their proofs mostly hold, so there is much to judge.
+pub(crate) fn random(count: usize, seed: u64) -> Vec<Case> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/random_bundles.py");
+    let python = python();
+    let output = Command::new(&python)
+        .arg(&script)
+        .args([count.to_string(), seed.to_string()])
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("questions are UTF-8");
+    let case = |(number, line): (usize, &str)| {
+        let asked = serde_json::from_str(line).expect("each line is a question");
+        Case::of_question(format!("random ledger {number} of seed {seed}"), &asked)
+    };
+    text.lines().enumerate().map(case).collect()
+}
+
 fn answers(cases: &[Case]) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/cairn_verify.py");
     let directory = tempfile::tempdir().expect("a temporary directory");

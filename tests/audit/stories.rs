@@ -10,6 +10,7 @@ use cairn_types::{
 };
 
 use crate::case::Case;
+use crate::fates;
 
 pub(crate) const DAY: &[u8] = b"time,flow\n00:00,1.2\n00:15,1.3\n";
 pub(crate) const OTHER_DAY: &[u8] = b"time,flow\n00:00,1.4\n00:15,1.1\n";
@@ -31,11 +32,11 @@ pub(crate) struct Expected {
     pub(crate) reasons: Vec<&'static str>,
 }
 
-fn valid() -> Expected {
+pub(crate) fn valid() -> Expected {
     Expected { outcome: Outcome::Valid, reasons: vec![] }
 }
 
-fn incomplete(reason: &'static str) -> Expected {
+pub(crate) fn incomplete(reason: &'static str) -> Expected {
     Expected { outcome: Outcome::Incomplete, reasons: vec![reason] }
 }
 
@@ -47,15 +48,15 @@ fn invalid(reason: &'static str) -> Expected {
 pub(crate) struct Meter {
     pub(crate) chain: Chain,
     seed: u64,
-    works: Actor,
-    device: Actor,
-    grant: GrantId,
-    stream: Writing,
+    pub(crate) works: Actor,
+    pub(crate) device: Actor,
+    pub(crate) grant: GrantId,
+    pub(crate) stream: Writing,
 }
 
 impl Meter {
     /// A meter that stands in `north/pump`, may attest by a grant to the zone, and has opened its stream.
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self::with(seed, |chain, works, _| {
             let terms = grant_attest(zone(works.organization(), NORTH));
             GrantId::of(&chain.submit(works, terms, &[]))
@@ -83,7 +84,7 @@ impl Meter {
     }
 
     /// Attests, having seen some block.
-    fn attest_after(&mut self, seen: BlockRef, content: &[u8]) -> TransactionId {
+    pub(crate) fn attest_after(&mut self, seen: BlockRef, content: &[u8]) -> TransactionId {
         let signed = self.stream.attest(self.chain.id(), &self.device, seen, content);
         let id = signed.id();
         self.chain.block(vec![signed]);
@@ -162,7 +163,7 @@ impl Meter {
     }
 }
 
-fn plain(content: &[u8]) -> Content {
+pub(crate) fn plain(content: &[u8]) -> Content {
     let bytes = u64::try_from(content.len()).expect("a test's content is small");
     Content { form: ContentForm::Plain, hash: ContentHash::plain(content), bytes, readings: 2 }
 }
@@ -238,6 +239,7 @@ pub(crate) fn all() -> Vec<(Case, Expected)> {
     all.extend(grants());
     all.extend(places());
     all.extend(streams());
+    all.extend(fates::all());
     all
 }
 

@@ -14,8 +14,8 @@ use cairn_runtime::{CheckDirectly, Context, History, execute};
 use cairn_types::block::HEADER_VERSION;
 use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::{
-    BlockHash, BlockRef, Call, Certificate, ChainId, Hash, Header, Height, OrganizationId, Position, Principal,
-    PublicKey, Role, Round, SignedTransaction, TransactionId, state_key,
+    BlockHash, BlockRef, Call, Certificate, ChainId, Hash, Header, Height, OrganizationId, Parameters, Position,
+    Principal, PublicKey, Role, Round, SignedTransaction, TransactionId, state_key,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -29,6 +29,9 @@ const GENESIS_TIME_MS: u64 = 1_735_689_600_000;
 
 /// The founding organizations.
 pub const ORGANIZATIONS: [&str; 3] = ["water-works", "contractor", "city-audit"];
+
+/// Heights until a recovery takes effect: few, so that a story need not wait.
+pub const RECOVERY_DELAY: u64 = 4;
 
 /// How many validators sign a block: a quorum of the four.
 const SIGNERS: usize = 3;
@@ -78,7 +81,11 @@ impl Chain {
         let founding = |(name, secret): (&str, &SigningKey)| FoundingOrganization {
             name: name.parse().expect("a valid name"),
             title: format!("The {name}"),
-            roles: [Role::Council].into_iter().collect(),
+            // All govern, and the contractor makes devices.
+            roles: [Role::Council]
+                .into_iter()
+                .chain((name == ORGANIZATIONS[1]).then_some(Role::Manufacturer))
+                .collect(),
             keys: vec![PublicKey::Ed25519(secret.verifying_key().to_bytes())],
             threshold: 1,
             next: None,
@@ -93,7 +100,7 @@ impl Chain {
         let genesis = Genesis {
             name: "in-process".parse().expect("a valid name"),
             time_ms: GENESIS_TIME_MS,
-            parameters: cairn_genesis::defaults(),
+            parameters: Parameters { recovery_delay: RECOVERY_DELAY, ..cairn_genesis::defaults() },
             organizations: ORGANIZATIONS.into_iter().zip(&organization_keys).map(founding).collect(),
             validators: validators.iter().zip(secrets(2, 4)).enumerate().map(voting).collect(),
         };
@@ -213,6 +220,15 @@ impl Chain {
             Some(Position { height: made.header.height, index: u32::try_from(place).expect("a block holds few") })
         };
         self.made.iter().find_map(in_block).unwrap_or_else(|| panic!("transaction {id} is in no block"))
+    }
+
+    /// A transaction of a block.
+    ///
+    /// # Panics
+    /// If it is in no block.
+    pub fn transaction(&self, id: &TransactionId) -> &SignedTransaction {
+        let mut all = self.made.iter().flat_map(|made| &made.transactions);
+        all.find(|transaction| transaction.id() == *id).unwrap_or_else(|| panic!("transaction {id} is in no block"))
     }
 
     /// The bundle of an attestation with the last block as its checkpoint and, if wanted, an anchor.
