@@ -324,6 +324,6 @@ mod tests {
         let refused = |given: &str| params("device_get", given).expect_err("refused");
         assert_eq!(refused(r#"{"device":"x","att":"1"}"#), "att: no such parameter");
         assert_eq!(refused(r#"{"device":"x","device":"y"}"#), "device: given twice");
-        assert_eq!(refused(r#"["x","1",2]"#), "params: 3 parameters, but there are 2");
+        assert_eq!(refused(r#"["x","1",true,2]"#), "params: 4 parameters, but there are 3");
     }
 }
