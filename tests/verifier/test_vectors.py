@@ -6,6 +6,7 @@ import json
 import unittest
 from pathlib import Path
 
+import cairn_verify
 import codec
 import keys
 import ledger
@@ -166,9 +167,10 @@ class Vectors(unittest.TestCase):
         def check(vector):
             data, genesis = bytes.fromhex(vector["file"]), bytes.fromhex(vector["genesis"])
             if vector["type"] == "Bundle":
-                return
-            verdict = lookup.verify(data, genesis, lookup.question_from(vector["question"]))
-            self.assertEqual([len(answer) for answer in verdict["entries"]], vector["entries"])
+                verdict = cairn_verify.verify(data, genesis, bytes.fromhex(vector["content"]))
+            else:
+                verdict = lookup.verify(data, genesis, lookup.question_from(vector["question"]))
+                self.assertEqual([len(answer) for answer in verdict["entries"]], vector["entries"])
             self.assertEqual(verdict["outcome"], vector["outcome"], verdict["reasons"])
             kind = type_of(vector["type"])
             self.assertEqual(kind.write(decode(kind, data)), data)
