@@ -1,6 +1,6 @@
-//! Audits over real bundles: made by the real rules and the real proofs, in this process.
+//! Audits over real bundles and lookups: made by the real rules and the real proofs, in this process.
 //!
-//! Each bundle is judged twice: by `cairn-proofs`, and by the Python program of `tests/verifier`, which was written from
+//! Each file is judged twice: by `cairn-proofs`, and by the Python program of `tests/verifier`, which was written from
 //! `runtime/SPECIFICATION.md` alone. The two must agree on the outcome, on every reason and on every axis, over honest
 //! bundles, doubtful ones, bundles put together from parts of others or at random, and two thousand with one flipped bit.
 //!
@@ -13,6 +13,8 @@ mod case;
 mod command_line;
 #[path = "audit/fates.rs"]
 mod fates;
+#[path = "audit/lookups.rs"]
+mod lookups;
 #[path = "audit/patchwork.rs"]
 mod patchwork;
 #[path = "audit/python.rs"]
@@ -34,6 +36,9 @@ const FLIPS: usize = 2_000;
 
 /// Bundles of ledgers that the second verifier's tests put together at random.
 const RANDOM: usize = 1_000;
+
+/// Single-bit changes of each lookup.
+const LOOKUP_FLIPS: usize = 30;
 
 /// What a bundle may have beside the signed attestation, in bytes.
 const BUNDLE_BYTES_MAX: usize = 8_000;
@@ -137,4 +142,22 @@ fn a_second_verifier_agrees_on_bundles_made_at_random() {
 #[test]
 fn a_second_verifier_agrees_on_every_flipped_bit() {
     python::assert_agreement(&flipped(&stories::rich(), seed()));
+}
+
+#[test]
+fn every_question_is_answered_and_no_flipped_bit_passes() {
+    for case in lookups::honest() {
+        let verdict = case.verdict();
+        assert_eq!((verdict.outcome, &verdict.reasons), (Outcome::Valid, &vec![]), "{}", case.name);
+    }
+    for case in lookups::flipped(seed(), LOOKUP_FLIPS).into_iter().filter(|case| case.question.is_some()) {
+        assert_eq!(case.verdict().outcome, Outcome::Invalid, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_second_verifier_agrees_on_every_lookup() {
+    python::assert_agreement(&lookups::honest());
+    python::assert_agreement(&lookups::patchwork(seed()));
+    python::assert_agreement(&lookups::flipped(seed(), LOOKUP_FLIPS));
 }

@@ -1,4 +1,4 @@
-//! The second verifier: a Python process that judges many bundles.
+//! The second verifier: a Python process that judges many files.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -8,6 +8,32 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::case::Case;
+
+/// A question to both verifiers.
+pub(crate) trait Asked {
+    /// What it is, for whoever reads a failure.
+    fn name(&self) -> &str;
+
+    /// The question to the Python verifier: a line of its `--batch`.
+    fn question(&self) -> Value;
+
+    /// What `cairn-proofs` says, as JSON.
+    fn verdict_json(&self) -> Value;
+}
+
+impl Asked for Case {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn question(&self) -> Value {
+        self.question()
+    }
+
+    fn verdict_json(&self) -> Value {
+        self.verdict_json()
+    }
+}
 
 /// What verifiers say in their own words.
 const WORDS: [&str; 2] = ["message", "failure"];
@@ -35,18 +61,18 @@ fn python() -> PathBuf {
 
 /// Asks all questions in one process, and compares every answer.
 #[track_caller]
-pub(crate) fn assert_agreement(cases: &[Case]) {
+pub(crate) fn assert_agreement(cases: &[impl Asked]) {
     let mut disagreements = Vec::new();
     for (case, theirs) in cases.iter().zip(answers(cases)) {
         let (ours, theirs) = (comparable(&case.verdict_json()), comparable(&theirs));
         if ours != theirs {
-            disagreements.push(format!("{}\n{}", case.name, differences(&ours, &theirs)));
+            disagreements.push(format!("{}\n{}", case.name(), differences(&ours, &theirs)));
         }
     }
     let number = disagreements.len();
     disagreements.truncate(SHOWN_MAX);
     assert!(number == 0, "{number} of {} disagree:\n{}", cases.len(), disagreements.join("\n"));
-    println!("{} bundles judged alike by two verifiers", cases.len());
+    println!("{} files judged alike by two verifiers", cases.len());
 }
 
 /// Questions about ledgers that the Python tests make at random: their proofs mostly hold, so there is much to judge.
@@ -67,7 +93,7 @@ pub(crate) fn random(count: usize, seed: u64) -> Vec<Case> {
     text.lines().enumerate().map(case).collect()
 }
 
-fn answers(cases: &[Case]) -> Vec<Value> {
+fn answers(cases: &[impl Asked]) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/cairn_verify.py");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("questions");
@@ -85,7 +111,7 @@ fn answers(cases: &[Case]) -> Vec<Value> {
     let text = String::from_utf8(output.stdout).expect("verdicts are UTF-8");
     let answers: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).expect("each line is a verdict")).collect();
-    assert_eq!(answers.len(), cases.len(), "one verdict for each bundle: {complaint}");
+    assert_eq!(answers.len(), cases.len(), "one verdict for each file: {complaint}");
     answers
 }
 
