@@ -11,19 +11,25 @@ use clap::{Parser, Subcommand};
 
 mod audit;
 mod attest;
+mod certificates;
 mod connect;
+mod council;
 mod device;
 mod grant;
 mod key;
+mod key_set;
 mod list;
+mod lot;
 mod names;
 mod node;
 mod organization;
 mod output;
+mod sign;
 mod status;
 mod stream;
 mod submit;
 mod testnet;
+mod transaction_file;
 mod tx;
 mod verify;
 
@@ -45,15 +51,19 @@ enum Command {
     Key(key::KeyCommand),
     /// Show where the chain and a node stand.
     Status(status::StatusCommand),
-    /// Find, await and offer transactions.
+    /// Find, await, sign and offer transactions.
     Tx(tx::TxCommand),
-    /// Show who is in the network.
+    /// Show who is in the network, and replace an organization's keys.
     Organization(organization::OrganizationCommand),
-    /// Register, rotate, move, suspend, revoke and show devices.
+    /// Govern: who takes part, who validates, by which parameters.
+    Council(council::CouncilCommand),
+    /// Vouch for the devices that one makes, a whole lot at once.
+    Lot(lot::LotCommand),
+    /// Register, rotate, recover, move, sell, suspend, revoke and show devices.
     Device(device::DeviceCommand),
     /// Give, revoke, show and check authority.
     Grant(grant::GrantCommand),
-    /// Open and show a device's streams.
+    /// Open, close, correct and show a device's streams.
     Stream(stream::StreamCommand),
     /// Attest the content of files, as their device.
     Attest(attest::AttestCommand),
@@ -72,6 +82,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(command) => status::run(command),
         Command::Tx(command) => tx::run(command),
         Command::Organization(command) => organization::run(command),
+        Command::Council(command) => council::run(command),
+        Command::Lot(command) => lot::run(command),
         Command::Device(command) => device::run(command),
         Command::Grant(command) => grant::run(command),
         Command::Stream(command) => stream::run(command),

@@ -1,4 +1,5 @@
-//! Private keys on disk: PKCS#8 PEM files (RFC 8410), as `openssl genpkey -algorithm ed25519` makes them.
+//! Private keys on disk: PKCS#8 PEM files (RFC 8410, RFC 5915), as `openssl genpkey -algorithm ed25519` makes them. What is
+//! here are a node's own keys, which are Ed25519; keys of organizations and devices, of either kind, are in [`private`].
 //!
 //! A key file that others can read is refused, and a key file that exists is never overwritten. No type here shows a
 //! secret when it is printed.
@@ -14,6 +15,11 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use zeroize::Zeroizing;
 
+pub(crate) mod private;
+
+/// How lines of a key file end.
+const LINE_ENDING: LineEnding = LineEnding::LF;
+
 /// Mode bits that let somebody else than the owner at a key file.
 const OTHERS: u32 = 0o077;
 
@@ -26,6 +32,8 @@ pub(crate) enum KeyFileError {
     Mode { path: PathBuf, mode: u32 },
     #[error("{path} is not a PKCS#8 PEM file with an Ed25519 key; make one with: cairn key generate --out FILE, or: openssl genpkey -algorithm ed25519 -out FILE", path = .path.display())]
     Format { path: PathBuf },
+    #[error("{path} is not a PKCS#8 PEM file with an Ed25519 or P-256 key; make one with: cairn key generate [--algorithm p256] --out FILE, or: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out FILE", path = .path.display())]
+    EitherFormat { path: PathBuf },
     #[error("{path} exists; a key file is never overwritten", path = .path.display())]
     Exists { path: PathBuf },
     #[error("{path}: {source}", path = .path.display())]
@@ -36,21 +44,31 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError + '_ {
     move |source| KeyFileError::Io { path: path.to_owned(), source }
 }
 
-/// Reads a private key.
-pub(crate) fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
+/// Reads a key file that only its owner can read.
+fn read_private_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     let mode = fs::metadata(path).map_err(io_error(path))?.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
         return Err(KeyFileError::Mode { path: path.to_owned(), mode });
     }
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(io_error(path))?);
+    Ok(Zeroizing::new(fs::read_to_string(path).map_err(io_error(path))?))
+}
+
+/// Reads an Ed25519 key.
+pub(crate) fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let text = read_private_text(path)?;
     let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| KeyFileError::Format { path: path.to_owned() })?;
     public(&key).check().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     Ok(key)
 }
 
-/// Writes a new private key, readable by its owner alone.
+/// Writes a new Ed25519 key, readable by its owner alone.
 pub(crate) fn write(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
-    let text = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyFileError::Format { path: path.to_owned() })?;
+    let text = key.to_pkcs8_pem(LINE_ENDING).map_err(|_| KeyFileError::Format { path: path.to_owned() })?;
+    create(path, &text)
+}
+
+/// Writes the text of a new key file.
+fn create(path: &Path, text: &str) -> Result<(), KeyFileError> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(io_error(parent))?;
     }
@@ -63,7 +81,7 @@ pub(crate) fn write(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io_error(path))
 }
 
-/// A new random key.
+/// A new random Ed25519 key.
 pub(crate) fn generate() -> SigningKey {
     let seed = Zeroizing::new(rand::random::<[u8; 32]>());
     SigningKey::from_bytes(&seed)

@@ -1,40 +1,36 @@
 //! `cairn attest`: a device states that it produced the content of files.
 //!
 //! Files are attested in the order given, one transaction each. Sequence and predecessor are chained here, so nobody waits
-//! between two files: up to [`CHUNK_FILES`] are offered at once and become final together. If the ledger refuses one, those
+//! between two files: up to [`CHUNK_TRANSACTIONS`] are offered at once and become final together. If the ledger refuses one, those
 //! before it stand, those after it were never attested, and the report says both.
+//!
+//! A device without a network keeps what it signed: `--out` writes it to a file, and `--after` continues such a file with no
+//! node to ask. Its attestations say "after the block that I saw last"; whoever has a network sends them for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use cairn_rpc::ClientError;
 use cairn_rpc::views::{AttestationView, SubmissionView, Text};
 use cairn_types::call::Attest;
 use cairn_types::{
-    AttestationRef, Call, ClaimedTime, Content, DeviceId, GrantId, Position, SignedTransaction, StreamId, TransactionId,
+    AttestationRef, Call, ClaimedTime, Content, DeviceId, GrantId, Position, Principal, SignedTransaction, StreamId,
+    TransactionId,
 };
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::connect::Connection;
 use super::names::{StreamName, attestation, instant_ms};
-use super::output::{Report, counted, table};
-use super::submit::{Envelope, Party, SubmitArgs, wait};
+use super::output::{Report, conclude, counted, progress, table};
+use super::sign::{Envelope, Party};
+use super::submit::{CHUNK_BYTES, CHUNK_TRANSACTIONS, WaitArgs, chunks, wait};
+use super::transaction_file;
 use super::verify::content::{Salt, evidence};
-use crate::keys;
+use crate::keys::private::PrivateKey;
 
 mod readings;
-
-/// Most files that are on their way at once: an eighth of a block, so that others find room in it too.
-const CHUNK_FILES: usize = 500;
-
-/// Most bytes of transactions in one request, which carries two digits for each: nine tenths of what a request may have.
-const CHUNK_BYTES: usize = cairn_rpc::limits::BODY_BYTES_MAX as usize / 20 * 9;
-const _: () =
-    assert!(CHUNK_BYTES >= cairn_types::limits::TRANSACTION_BYTES_MAX, "every valid transaction fits a chunk");
 
 /// From how many files on the progress is shown.
 const PROGRESS_FILES: usize = 20;
@@ -72,12 +68,78 @@ pub(super) struct AttestCommand {
     /// Hide the content's hash behind the salt in this file, 64 hexadecimal digits.
     #[arg(long, value_name = "HEXFILE")]
     salt: Option<PathBuf>,
+    /// Keep the signed attestations in this file instead of sending them; anybody can send them with 'cairn tx submit'.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_wait")]
+    out: Option<PathBuf>,
+    /// Continue after the last transaction of this file, which --out made, or --draft of 'cairn stream open'. No node is
+    /// asked.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    after: Option<PathBuf>,
     #[command(flatten)]
-    submit: SubmitArgs,
+    wait: WaitArgs,
 }
 
 pub(super) fn run(command: AttestCommand) -> anyhow::Result<ExitCode> {
-    command.submit.node.run(async |connection| attest(connection, &command).await)
+    match (&command.after, &command.out) {
+        (Some(after), Some(out)) => conclude(continued(&command, after, out), command.wait.node.is_json()),
+        _ => command.wait.run(async |connection| attest(connection, &command).await),
+    }
+}
+
+/// Where in which network the next attestation stands.
+struct Place {
+    envelope: Envelope,
+    sequence: u64,
+    previous: TransactionId,
+}
+
+impl Place {
+    /// What the node shows.
+    async fn fetch(connection: &Connection, stream: StreamId) -> anyhow::Result<Self> {
+        let envelope = Envelope::of_stream_calls(connection).await?;
+        let record = connection.client.stream_get(Text(stream), None).await?.value;
+        Ok(Self { envelope, sequence: record.count.0, previous: record.head.0 })
+    }
+
+    /// After the last of `transactions`, which is of `device` and begins or continues `stream`.
+    fn after(transactions: &[SignedTransaction], device: DeviceId, stream: StreamId) -> anyhow::Result<Self> {
+        let last = transactions.last().context("there is no transaction")?;
+        let body = last.body();
+        ensure!(body.signer == Principal::Device(device), "the last transaction is by {}", body.signer);
+        let (of, sequence) = match &body.call {
+            Call::OpenStream(open) => (StreamId::of(&device, &open.name), Some(0)),
+            Call::Attest(attest) => (attest.stream, attest.sequence.checked_add(1)),
+            other => anyhow::bail!("the last transaction is {}, after which no stream continues", other.name()),
+        };
+        ensure!(of == stream, "the last transaction is of stream {of}, not of {stream}");
+        let envelope = Envelope { chain: body.chain, not_before: body.not_before, expires: body.not_before.height };
+        Ok(Self { envelope, sequence: sequence.context("the stream is full")?, previous: last.id() })
+    }
+}
+
+/// Attests with no node, after what was signed before.
+fn continued(args: &AttestCommand, after: &Path, out: &Path) -> anyhow::Result<Report> {
+    let (signer, contents) = read(args)?;
+    let stream = args.stream.of(&args.device);
+    let before = transaction_file::read(after)?;
+    let place = Place::after(&before, args.device, stream).with_context(|| after.display().to_string())?;
+    keep(args, stream, prepare(args, stream, &signer, place, contents)?, out)
+}
+
+/// Writes what was prepared to a file.
+fn keep(args: &AttestCommand, stream: StreamId, prepared: Vec<Prepared>, out: &Path) -> anyhow::Result<Report> {
+    let transactions: Vec<SignedTransaction> = prepared.iter().map(|one| one.transaction.clone()).collect();
+    transaction_file::write(out, &transactions)?;
+    let kept: Vec<Attested> =
+        prepared.into_iter().map(|prepared| Attested { prepared, state: State::Kept }).collect();
+    report(args, stream, &kept, None)
+}
+
+/// The device with its key, and what it attests.
+fn read(args: &AttestCommand) -> anyhow::Result<(Party, Vec<(PathBuf, Content)>)> {
+    let salt = args.salt.as_deref().map(Salt::read).transpose()?;
+    let signer = Party::device(args.device, PrivateKey::read(&args.key)?);
+    Ok((signer, contents(args, salt.as_ref())?))
 }
 
 /// A file, and the transaction that attests it.
@@ -88,24 +150,51 @@ struct Prepared {
     transaction: SignedTransaction,
 }
 
-/// A file that the node took.
+/// A file, and what became of its attestation.
 struct Attested {
     prepared: Prepared,
-    /// Where the attestation stands; `None` if nobody waited, or waited long enough.
-    place: Option<AttestationView>,
+    state: State,
+}
+
+enum State {
+    /// It is signed, and in a file.
+    Kept,
+    /// The node took it; nobody waited, or waited long enough.
+    Pending,
+    Final(Box<AttestationView>),
+}
+
+impl State {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Pending => "pending",
+            Self::Final(_) => "final",
+        }
+    }
+
+    const fn place(&self) -> Option<&AttestationView> {
+        match self {
+            Self::Final(place) => Some(place),
+            Self::Kept | Self::Pending => None,
+        }
+    }
 }
 
 async fn attest(connection: &Connection, args: &AttestCommand) -> anyhow::Result<Report> {
-    let salt = args.salt.as_deref().map(Salt::read).transpose()?;
-    let signer = Party::device(args.device, keys::read(&args.key)?);
-    let contents = contents(args, salt.as_ref())?;
+    let (signer, contents) = read(args)?;
     let stream = args.stream.of(&args.device);
-    let prepared = prepare(connection, args, stream, &signer, contents).await?;
+    let place = Place::fetch(connection, stream).await?;
+    let prepared = prepare(args, stream, &signer, place, contents)?;
+    if let Some(out) = &args.out {
+        return keep(args, stream, prepared, out);
+    }
 
-    let progress = progress("attesting", prepared.len());
+    let progress = progress("attesting", "files", prepared.len(), PROGRESS_FILES);
     let mut done = Vec::with_capacity(prepared.len());
     let mut failure = None;
-    for chunk in chunks(prepared) {
+    let size = |one: &Prepared| one.transaction.bytes().len();
+    for chunk in chunks(prepared, size, CHUNK_TRANSACTIONS, CHUNK_BYTES) {
         failure = offer(connection, args, stream, chunk, &mut done).await;
         progress.set_position(u64::try_from(done.len()).unwrap_or(u64::MAX));
         if failure.is_some() {
@@ -116,22 +205,9 @@ async fn attest(connection: &Connection, args: &AttestCommand) -> anyhow::Result
     report(args, stream, &done, failure)
 }
 
-/// A bar on standard error; none if there is little to do or nobody to look.
-fn progress(what: &'static str, files: usize) -> ProgressBar {
-    if files <= PROGRESS_FILES {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} files, {eta} left")
-        .expect("the template is one of ours")
-        .progress_chars("=> ");
-    let bar = ProgressBar::new(u64::try_from(files).unwrap_or(u64::MAX)).with_style(style).with_message(what);
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
-
 /// Reads and hashes all files before the first is attested: a missing one stops nothing halfway.
 fn contents(args: &AttestCommand, salt: Option<&Salt>) -> anyhow::Result<Vec<(PathBuf, Content)>> {
-    let progress = progress("hashing", args.files.len());
+    let progress = progress("hashing", "files", args.files.len(), PROGRESS_FILES);
     let contents = args.files.iter().map(|file| {
         progress.inc(1);
         let evidence = evidence(file, salt)?;
@@ -147,16 +223,14 @@ fn contents(args: &AttestCommand, salt: Option<&Salt>) -> anyhow::Result<Vec<(Pa
 }
 
 /// Chains and signs one transaction for each file.
-async fn prepare(
-    connection: &Connection,
+fn prepare(
     args: &AttestCommand,
     stream: StreamId,
     signer: &Party,
+    place: Place,
     contents: Vec<(PathBuf, Content)>,
 ) -> anyhow::Result<Vec<Prepared>> {
-    let envelope = Envelope::fetch(connection).await?;
-    let record = connection.client.stream_get(Text(stream), None).await?.value;
-    let (mut sequence, mut previous): (u64, TransactionId) = (record.count.0, record.head.0);
+    let Place { envelope, mut sequence, mut previous } = place;
     let claimed = args.claimed_from.zip(args.claimed_to).map(|(from_ms, to_ms)| ClaimedTime { from_ms, to_ms });
     // The ledger wants them strictly ascending.
     let mut derived_from = args.derived_from.clone();
@@ -180,26 +254,6 @@ async fn prepare(
         sequence = sequence.checked_add(1).context("the stream is full")?;
     }
     Ok(prepared)
-}
-
-/// Parts that fit a request, in order.
-fn chunks(prepared: Vec<Prepared>) -> Vec<Vec<Prepared>> {
-    let mut chunks: Vec<Vec<Prepared>> = Vec::new();
-    let mut bytes = 0_usize;
-    for one in prepared {
-        let size = one.transaction.bytes().len();
-        match chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK_FILES && bytes.saturating_add(size) <= CHUNK_BYTES => {
-                bytes = bytes.saturating_add(size);
-                chunk.push(one);
-            }
-            _ => {
-                bytes = size;
-                chunks.push(vec![one]);
-            }
-        }
-    }
-    chunks
 }
 
 /// Offers a chunk, waits for its last attestation, and adds what was taken to `done`. What went wrong, if anything did.
@@ -232,15 +286,15 @@ async fn offer(
         }
         taken.push(prepared);
     }
-    let places = if args.submit.no_wait { Ok(Vec::new()) } else { places(connection, args, stream, &taken).await };
+    let places = if args.wait.no_wait { Ok(Vec::new()) } else { places(connection, args, stream, &taken).await };
     let (places, waiting) = match places {
         Ok(places) => (places, None),
         Err(error) => (Vec::new(), Some(error)),
     };
     done.extend(taken.into_iter().map(|prepared| {
         let id = prepared.transaction.id();
-        let place = places.iter().find(|place| place.sequence.0 == prepared.sequence && place.id.0 == id).cloned();
-        Attested { prepared, place }
+        let place = places.iter().find(|place| place.sequence.0 == prepared.sequence && place.id.0 == id);
+        Attested { prepared, state: place.map_or(State::Pending, |place| State::Final(Box::new(place.clone()))) }
     }));
     failure.or(waiting)
 }
@@ -255,14 +309,15 @@ async fn places(
     let (Some(first), Some(last)) = (taken.first(), taken.last()) else {
         return Ok(Vec::new());
     };
-    wait(connection, last.transaction.id(), args.submit.timeout()).await?;
+    wait(connection, last.transaction.id(), args.wait.timeout()).await?;
     let count = u32::try_from(taken.len()).ok();
     let page = connection.client.stream_get_range(Text(stream), Some(Text(first.sequence)), count, None).await?;
     Ok(page.items)
 }
 
 fn file_json(attested: &Attested) -> Value {
-    let Attested { prepared: Prepared { file, content, sequence, transaction }, place } = attested;
+    let Attested { prepared: Prepared { file, content, sequence, transaction }, state } = attested;
+    let place = state.place();
     json!({
         "file": file,
         "content": content.hash.to_string(),
@@ -271,16 +326,16 @@ fn file_json(attested: &Attested) -> Value {
         "readings": content.readings.to_string(),
         "sequence": sequence.to_string(),
         "tx": transaction.id().to_string(),
-        "state": if place.is_some() { "final" } else { "pending" },
-        "position": place.as_ref().map(|place| place.position),
-        "timeMs": place.as_ref().map(|place| place.time_ms),
+        "state": state.name(),
+        "position": place.map(|place| place.position),
+        "timeMs": place.map(|place| place.time_ms),
     })
 }
 
 fn line(attested: &Attested) -> Vec<String> {
-    let Attested { prepared: Prepared { file, content, sequence, transaction }, place } = attested;
+    let Attested { prepared: Prepared { file, content, sequence, transaction }, state } = attested;
     let position =
-        place.as_ref().map_or_else(|| "pending".to_owned(), |place| Position::from(place.position).to_string());
+        state.place().map_or_else(|| state.name().to_owned(), |place| Position::from(place.position).to_string());
     vec![
         sequence.to_string(),
         position,
@@ -299,6 +354,7 @@ fn report(
     let json = json!({
         "device": args.device.to_string(),
         "stream": stream.to_string(),
+        "out": args.out,
         "files": done.iter().map(file_json).collect::<Vec<_>>(),
     });
     if done.is_empty()
@@ -308,51 +364,10 @@ fn report(
     }
     let lines: Vec<Vec<String>> = done.iter().map(line).collect();
     let table = table(&["SEQUENCE", "POSITION", "READINGS", "TRANSACTION", "FILE"], &lines);
-    let text = format!("{table}attested {} in stream {stream}", counted(done.len(), "file"));
-    Ok(Report::new(&json, text)?.with_failure(failure))
-}
-
-#[cfg(test)]
-mod tests {
-    use cairn_types::{
-        BlockHash, BlockRef, Body, Call, ChainId, Content, ContentForm, ContentHash, DeviceId, GrantId, Hash, Height,
-        Principal, SignedTransaction, StreamId, Transaction, TransactionId, call::Attest,
+    let files = counted(done.len(), "file");
+    let text = match &args.out {
+        Some(out) => format!("{table}signed {files} of stream {stream}\nsend with: cairn tx submit {}", out.display()),
+        None => format!("{table}attested {files} in stream {stream}"),
     };
-
-    use super::{CHUNK_BYTES, CHUNK_FILES, Prepared, chunks};
-
-    fn prepared(sequence: u64) -> Prepared {
-        let hash = Hash::plain(b"anything");
-        let content = Content { form: ContentForm::Plain, hash: ContentHash::from_hash(hash), bytes: 1, readings: 1 };
-        let call = Call::Attest(Attest {
-            stream: StreamId::from_hash(hash),
-            sequence,
-            previous: TransactionId::from_hash(hash),
-            content,
-            claimed: None,
-            derived_from: Vec::new(),
-            authority: GrantId::from_hash(hash),
-        });
-        let body = Body {
-            chain: ChainId::from_hash(hash),
-            signer: Principal::Device(DeviceId::from_hash(hash)),
-            not_before: BlockRef { height: Height::GENESIS, hash: BlockHash::from_hash(hash) },
-            expires: None,
-            call,
-        };
-        let transaction = SignedTransaction::new(Transaction { body, signatures: Vec::new() });
-        Prepared { file: format!("{sequence}.csv").into(), content, sequence, transaction }
-    }
-
-    #[test]
-    fn chunks_fit_a_request_and_keep_the_order() {
-        let count = 2 * CHUNK_FILES as u64 + 1;
-        let chunks = chunks((0..count).map(prepared).collect());
-        assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [CHUNK_FILES, CHUNK_FILES, 1]);
-        let order: Vec<u64> = chunks.iter().flatten().map(|one| one.sequence).collect();
-        assert_eq!(order, (0..count).collect::<Vec<_>>());
-        for chunk in &chunks {
-            assert!(chunk.iter().map(|one| one.transaction.bytes().len()).sum::<usize>() <= CHUNK_BYTES);
-        }
-    }
+    Ok(Report::new(&json, text)?.with_failure(failure))
 }

@@ -57,7 +57,7 @@ struct Give {
     #[arg(long, value_name = "PRINCIPAL")]
     grantor: PrincipalName,
     /// Key of the grantor; repeat it where several keys must sign.
-    #[arg(long = "key", value_name = "PEM", required = true)]
+    #[arg(long = "key", value_name = "PEM", required_unless_present = "draft")]
     keys: Vec<PathBuf>,
     /// Who receives: org:NAME, device:ID, or zone:ORG/PATH for every device placed there.
     #[arg(long, value_name = "GRANTEE")]
@@ -92,7 +92,7 @@ struct Revoke {
     #[arg(long, value_name = "PRINCIPAL")]
     signer: PrincipalName,
     /// Key of the signer; repeat it where several keys must sign.
-    #[arg(long = "key", value_name = "PEM", required = true)]
+    #[arg(long = "key", value_name = "PEM", required_unless_present = "draft")]
     keys: Vec<PathBuf>,
     /// From when on what was done under it is in doubt.
     #[arg(long, value_name = "HEIGHT[/INDEX]", value_parser = position)]
@@ -124,8 +124,8 @@ struct Check {
 
 pub(super) fn run(command: GrantCommand) -> anyhow::Result<ExitCode> {
     match command.command {
-        Grant::Give(args) => args.submit.node.run(async |connection| change::give(connection, &args).await),
-        Grant::Revoke(args) => args.submit.node.run(async |connection| change::revoke(connection, &args).await),
+        Grant::Give(args) => args.submit.run(async |connection| change::give(connection, &args).await),
+        Grant::Revoke(args) => args.submit.run(async |connection| change::revoke(connection, &args).await),
         Grant::Get { grant, at, node } => node.run(async |connection| show::get(connection, grant, at).await),
         Grant::List { over, list, node } => node.run(async |connection| show::list(connection, over, list).await),
         Grant::Check(args) => args.node.run(async |connection| show::check(connection, &args).await),

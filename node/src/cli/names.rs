@@ -12,7 +12,7 @@
 use std::str::FromStr;
 
 use cairn_rpc::views::{OrganizationSelector, TextForm};
-use cairn_types::{Action, Actions, AttestationRef, DeviceId, Hash, Height, Name, Position, StreamId, ZonePath};
+use cairn_types::{Action, Actions, AttestationRef, DeviceId, Hash, Height, Name, Position, Role, Roles, StreamId, ZonePath};
 
 /// Bytes in a hash's text.
 const HASH_DIGITS: usize = 2 * cairn_types::hash::HASH_BYTES;
@@ -20,7 +20,7 @@ const HASH_DIGITS: usize = 2 * cairn_types::hash::HASH_BYTES;
 /// An argument that does not have its form. Whoever typed it is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct FormError(String);
+pub(super) struct FormError(pub(super) String);
 
 fn form_error(error: impl ToString) -> FormError {
     FormError(error.to_string())
@@ -173,6 +173,15 @@ pub(super) fn action(text: &str) -> Result<Action, FormError> {
 /// Actions with commas between them.
 pub(super) fn actions(text: &str) -> Result<Actions, FormError> {
     text.split(',').map(|name| action(name.trim())).collect()
+}
+
+/// Roles with commas between them.
+pub(super) fn roles(text: &str) -> Result<Roles, FormError> {
+    let role = |name: &str| {
+        let found = Role::ALL.into_iter().find(|role| role.name() == name.trim());
+        found.ok_or_else(|| FormError(format!("{name:?} is not one of {}", Role::ALL.map(Role::name).join(", "))))
+    };
+    text.split([',', '+']).map(role).collect()
 }
 
 /// An attestation by its place: `STREAM/SEQUENCE`.

@@ -1,4 +1,4 @@
-//! `cairn organization`: who is in the network.
+//! `cairn organization`: who is in the network, and with which keys. What replaces keys is in [`mod@rotate`].
 
 use std::process::ExitCode;
 
@@ -10,6 +10,8 @@ use super::connect::{Connection, NodeArgs};
 use super::list::{ListArgs, collect, footer};
 use super::names::{OrganizationName, height};
 use super::output::{Report, Rows, table};
+
+mod rotate;
 
 #[derive(Debug, Args)]
 pub(super) struct OrganizationCommand {
@@ -37,6 +39,8 @@ enum Organization {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// Replace an organization's keys: those to which it committed sign, or its recovery keys.
+    Rotate(rotate::Rotate),
 }
 
 pub(super) fn run(command: OrganizationCommand) -> anyhow::Result<ExitCode> {
@@ -45,6 +49,7 @@ pub(super) fn run(command: OrganizationCommand) -> anyhow::Result<ExitCode> {
         Organization::Get { organization, at, node } => {
             node.run(async |connection| get(connection, organization, at).await)
         }
+        Organization::Rotate(args) => args.submit.run(async |connection| args.run(connection).await),
     }
 }
 

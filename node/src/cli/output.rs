@@ -4,12 +4,17 @@
 //! object, the error included; without, it gets text for people, and errors go to standard error.
 
 use std::fmt;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use cairn_rpc::ClientError;
 use cairn_rpc::error::ErrorView;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -206,9 +211,60 @@ pub(super) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Writes a file so that its name stands for all of it or for what was there before, also after a power cut.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with_mode(path, bytes, 0o666)
+}
+
+/// The same, readable by its owner alone.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with_mode(path, bytes, 0o600)
+}
+
+fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = directory.join(beside);
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| File::open(directory)?.sync_all());
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// A bar on standard error for `count` things; none if there is little to do, or nobody to look.
+pub(super) fn progress(what: &'static str, things: &str, count: usize, from_count: usize) -> ProgressBar {
+    if count <= from_count {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(&format!("{{msg}} [{{bar:40}}] {{pos}}/{{len}} {things}, {{eta}} left"))
+        .expect("the template is one of ours")
+        .progress_chars("=> ");
+    let bar = ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX)).with_style(style).with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Rows, counted, table, time};
+    use std::fs;
+
+    use super::{Rows, counted, table, time, write_whole};
 
     #[test]
     fn columns_stand_below_each_other() {
@@ -224,5 +280,17 @@ mod tests {
         assert_eq!(counted(0_usize, "file"), "0 files");
         assert_eq!(time(1_792_000_000_123), "2026-10-14T17:46:40.123Z");
         assert_eq!(time(u64::MAX), format!("{} ms", u64::MAX));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("day.bundle");
+        for content in [&b"first"[..], b"second"] {
+            write_whole(&path, content).expect("writes");
+            assert_eq!(fs::read(&path).expect("reads"), content);
+        }
+        assert!(write_whole(&directory.path().join("no/such/day.bundle"), b"").is_err());
+        assert_eq!(fs::read_dir(directory.path()).expect("lists").count(), 1);
     }
 }

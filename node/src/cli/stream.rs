@@ -1,19 +1,22 @@
-//! `cairn stream`: a device's gap-free sequences of attestations.
+//! `cairn stream`: a device's gap-free sequences of attestations. What ends or corrects one is in [`change`].
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cairn_rpc::views::{AttestationView, StreamView, Text};
 use cairn_types::call::OpenStream;
-use cairn_types::{Call, DeviceId, GrantId, Height, Name, Position, StreamId};
+use cairn_types::{AttestationRef, Call, DeviceId, GrantId, Height, Name, Position, StreamId};
 use clap::{Args, Subcommand};
 
 use super::connect::{Connection, NodeArgs};
 use super::list::{ListArgs, collect, footer};
-use super::names::{StreamName, height};
+use super::names::{PrincipalName, StreamName, attestation, height};
 use super::output::{Report, Rows, Usage, counted, table, time};
-use super::submit::{self, Party, SubmitArgs};
-use crate::keys;
+use super::sign::Party;
+use super::submit::{self, SubmitArgs};
+use crate::keys::private::PrivateKey;
+
+mod change;
 
 #[derive(Debug, Args)]
 pub(super) struct StreamCommand {
@@ -25,6 +28,12 @@ pub(super) struct StreamCommand {
 enum Stream {
     /// Begin a stream: the device signs.
     Open(Open),
+    /// End a stream: the device signs.
+    Close(Close),
+    /// Say that an attestation is not to be used any more: its device or the device's owner signs.
+    Supersede(Supersede),
+    /// Show that a device signed two things for one place of a stream. Anybody may sign.
+    ReportFork(ReportFork),
     /// Show one stream.
     Get {
         /// The stream's id, or its name with --device.
@@ -87,9 +96,61 @@ struct Open {
     submit: SubmitArgs,
 }
 
+#[derive(Debug, Args)]
+struct Close {
+    /// The stream: its name, or its id.
+    #[arg(value_name = "STREAM")]
+    stream: StreamName,
+    /// Whose stream it is.
+    #[arg(long, value_name = "ID")]
+    device: DeviceId,
+    /// The device's key.
+    #[arg(long, value_name = "PEM")]
+    key: PathBuf,
+    #[command(flatten)]
+    submit: SubmitArgs,
+}
+
+#[derive(Debug, Args)]
+struct Supersede {
+    /// The attestation that is not to be used any more.
+    #[arg(value_name = "STREAM/SEQ", value_parser = attestation)]
+    target: AttestationRef,
+    /// The attestation of the same device to use instead.
+    #[arg(long, value_name = "STREAM/SEQ", value_parser = attestation)]
+    replacement: Option<AttestationRef>,
+    /// Key of the device's owner; repeat it where several keys must sign.
+    #[arg(long = "key", value_name = "PEM", required_unless_present = "draft")]
+    keys: Vec<PathBuf>,
+    /// The key is the device's own.
+    #[arg(long)]
+    as_device: bool,
+    #[command(flatten)]
+    submit: SubmitArgs,
+}
+
+#[derive(Debug, Args)]
+struct ReportFork {
+    /// A file with one of the two signed attestations.
+    first: PathBuf,
+    /// A file with the other.
+    second: PathBuf,
+    /// Who reports: org:NAME or device:ID.
+    #[arg(long, value_name = "PRINCIPAL")]
+    signer: PrincipalName,
+    /// Key of the one who reports; repeat it where several keys must sign.
+    #[arg(long = "key", value_name = "PEM", required_unless_present = "draft")]
+    keys: Vec<PathBuf>,
+    #[command(flatten)]
+    submit: SubmitArgs,
+}
+
 pub(super) fn run(command: StreamCommand) -> anyhow::Result<ExitCode> {
     match command.command {
-        Stream::Open(args) => args.submit.node.run(async |connection| open(connection, &args).await),
+        Stream::Open(args) => args.submit.run(async |connection| open(connection, &args).await),
+        Stream::Close(args) => args.submit.run(async |connection| change::close(connection, &args).await),
+        Stream::Supersede(args) => args.submit.run(async |connection| change::supersede(connection, &args).await),
+        Stream::ReportFork(args) => args.submit.run(async |connection| change::report_fork(connection, &args).await),
         Stream::Get { stream, device, at, node } => node.run(async |connection| {
             let stream = identify(&stream, device)?;
             get(connection, stream, at).await
@@ -114,7 +175,7 @@ fn identify(name: &StreamName, device: Option<DeviceId>) -> anyhow::Result<Strea
 }
 
 async fn open(connection: &Connection, args: &Open) -> anyhow::Result<Report> {
-    let signer = Party::device(args.device, keys::read(&args.key)?);
+    let signer = Party::device(args.device, PrivateKey::read(&args.key)?);
     let call = Call::OpenStream(OpenStream { name: args.name.clone(), cadence_s: args.cadence, authority: args.grant });
     let sent = submit::call(connection, &args.submit, call, &signer).await?;
     let stream = StreamId::of(&args.device, &args.name);

@@ -2,36 +2,28 @@
 //!
 //! ```text
 //! Call ─► Envelope::seal(call, parties) ─► offer ─► wait ─► Sent ─► Report
-//!            ▲ chain, not_before, expiry      └ a refusal is the command's error
-//!            └ Envelope::fetch: the node's status and genesis
+//!            │ chain, not_before, expiry      └ a refusal is the command's error
+//!            └─► --draft FILE: kept instead, for others to sign and to send
 //! ```
 //!
 //! `not_before` is the latest final block that the node shows, so a signature says "after this"; calls that no sequence
-//! protects from replay expire. Keys are read from files, used, and never sent.
+//! protects from replay expire.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use cairn_genesis::Genesis;
+use anyhow::Context;
 use cairn_rpc::views::{ReceiptView, Text};
-use cairn_types::transaction::signed_message;
-use cairn_types::{
-    BlockRef, Body, Call, ChainId, DeviceId, Height, OrganizationId, Principal, Signature, SignatureBytes,
-    SignedTransaction, Transaction, TransactionId,
-};
+use cairn_types::{Call, SignedTransaction, TransactionId};
 use clap::Args;
-use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::connect::{Connection, NodeArgs};
-use super::output::{Report, Rows, time};
-use crate::keys;
-
-/// Heights after `not_before` at which a transaction expires, if the network allows as many: an idle network takes hours
-/// for them, and a lost transaction is not kept in mind for longer.
-const LIFETIME: u64 = 1_000;
+use super::output::{Report, Rows, counted, time};
+use super::sign::{Envelope, Party};
+use super::transaction_file;
 
 /// Pause between two waits of which the first ended early.
 const WAIT_PAUSE: Duration = Duration::from_millis(200);
@@ -39,9 +31,17 @@ const WAIT_PAUSE: Duration = Duration::from_millis(200);
 /// Longest time to wait for finality, in seconds: a day, and a number that can be added to any time.
 pub(super) const TIMEOUT_MAX: u64 = 86_400;
 
+/// Most transactions of one party that are on their way at once: an eighth of a block, so that others find room in it too.
+pub(super) const CHUNK_TRANSACTIONS: usize = 500;
+
+/// Most bytes of transactions in one request, which carries two digits for each: nine tenths of what a request may have.
+pub(super) const CHUNK_BYTES: usize = cairn_rpc::limits::BODY_BYTES_MAX as usize / 20 * 9;
+const _: () =
+    assert!(CHUNK_BYTES >= cairn_types::limits::TRANSACTION_BYTES_MAX, "every valid transaction fits a chunk");
+
 /// Which node to offer to, and how long to wait.
 #[derive(Clone, Debug, Args)]
-pub(super) struct SubmitArgs {
+pub(super) struct WaitArgs {
     #[command(flatten)]
     pub(super) node: NodeArgs,
     /// Do not wait until it is final.
@@ -52,111 +52,101 @@ pub(super) struct SubmitArgs {
     timeout: u64,
 }
 
-impl SubmitArgs {
+impl WaitArgs {
     /// How long to wait for finality.
     pub(super) const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
-}
 
-/// A principal with the keys it signs with.
-pub(super) struct Party {
-    principal: Principal,
-    keys: Vec<(u8, SigningKey)>,
-}
-
-impl Party {
-    /// A device with its key.
-    pub(super) fn device(id: DeviceId, key: SigningKey) -> Self {
-        Self { principal: Principal::Device(id), keys: vec![(0, key)] }
-    }
-
-    /// An organization with some of its keys, found in its current key set.
-    pub(super) async fn organization(
-        connection: &Connection,
-        id: OrganizationId,
-        paths: &[PathBuf],
-    ) -> anyhow::Result<Self> {
-        let view = connection.client.organization_get(Text::from(id), None).await?.value;
-        let mut keys = Vec::new();
-        for path in paths {
-            let key = keys::read(path)?;
-            let public = keys::public(&key);
-            let place = view.keys.keys.iter().position(|known| known.0 == public);
-            let Some(index) = place.and_then(|place| u8::try_from(place).ok()) else {
-                bail!("{}: {public} is not among the current keys of {}", path.display(), view.name);
-            };
-            ensure!(keys.iter().all(|(known, _)| *known != index), "{}: this key is given twice", path.display());
-            keys.push((index, key));
-        }
-        Ok(Self { principal: Principal::Organization(id), keys })
-    }
-
-    /// Whoever `principal` is, with keys from files: one for a device, some for an organization.
-    pub(super) async fn of(connection: &Connection, principal: Principal, paths: &[PathBuf]) -> anyhow::Result<Self> {
-        match (principal, paths) {
-            (Principal::Organization(id), _) => Self::organization(connection, id, paths).await,
-            (Principal::Device(id), [path]) => Ok(Self::device(id, keys::read(path)?)),
-            (Principal::Device(_), _) => bail!("a device signs with one key, and {} are given", paths.len()),
-        }
+    /// See [`NodeArgs::run`].
+    pub(super) fn run(
+        &self,
+        work: impl AsyncFnOnce(&Connection) -> anyhow::Result<Report>,
+    ) -> anyhow::Result<ExitCode> {
+        self.node.run(work)
     }
 }
 
-/// What all transactions of one command have in common.
-pub(super) struct Envelope {
-    chain: ChainId,
-    not_before: BlockRef,
-    expires: Height,
+/// What to do with a transaction that a command makes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SubmitArgs {
+    #[command(flatten)]
+    pub(super) wait: WaitArgs,
+    /// Keep it in this file instead of sending it, with the signatures of the keys that are given. Others add theirs with
+    /// 'cairn tx sign'; 'cairn tx submit' sends it.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_wait")]
+    pub(super) draft: Option<PathBuf>,
+    /// For how many heights it can be included [default: 1000; of a draft as many as the network allows]
+    #[arg(long, value_name = "HEIGHTS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) lifetime: Option<u64>,
 }
 
-impl Envelope {
-    /// Asks the node for its network, its latest final block and how long a transaction may live.
-    pub(super) async fn fetch(connection: &Connection) -> anyhow::Result<Self> {
-        let status = connection.status().await?;
-        let genesis = connection.client.chain_get_genesis().await?.value;
-        let genesis = Genesis::from_toml(&genesis.text).context("the node's genesis file")?;
-        let lifetime = genesis.parameters.lifetime_max.min(LIFETIME);
-        Ok(Self {
-            chain: status.value.chain.0,
-            not_before: BlockRef { height: status.height.0, hash: status.value.hash.0 },
-            expires: Height::new(status.height.0.get().saturating_add(lifetime)),
-        })
-    }
-
-    /// A transaction in the name of `signer`, signed by it and by `others`.
-    pub(super) fn seal(&self, call: Call, signer: &Party, others: &[&Party]) -> SignedTransaction {
-        let expires = (!call.is_stream_call()).then_some(self.expires);
-        let body = Body { chain: self.chain, signer: signer.principal, not_before: self.not_before, expires, call };
-        let message = signed_message(&body.id());
-        let mut signatures = Vec::new();
-        for Party { principal, keys } in [signer].into_iter().chain(others.iter().copied()) {
-            for (index, key) in keys {
-                let bytes = SignatureBytes::Ed25519(key.sign(&message).to_bytes());
-                signatures.push(Signature { signer: *principal, key: *index, bytes });
-            }
-        }
-        signatures.sort_unstable_by_key(|signature| (signature.signer, signature.key));
-        SignedTransaction::new(Transaction { body, signatures })
+impl SubmitArgs {
+    /// See [`NodeArgs::run`].
+    pub(super) fn run(
+        &self,
+        work: impl AsyncFnOnce(&Connection) -> anyhow::Result<Report>,
+    ) -> anyhow::Result<ExitCode> {
+        self.wait.run(work)
     }
 }
 
-/// A transaction that the node took.
+/// A transaction, and what became of it.
 pub(super) struct Sent {
     pub(super) id: TransactionId,
-    /// Where it stands; `None` if nobody waited.
-    pub(super) receipt: Option<ReceiptView>,
+    outcome: Outcome,
 }
 
-/// Offers `transaction` and, unless told otherwise, waits until it is final.
+enum Outcome {
+    /// It is in a file.
+    Drafted {
+        file: PathBuf,
+        signatures: usize,
+    },
+    /// The node took it, and nobody waited.
+    Pending,
+    Final(Box<ReceiptView>),
+}
+
+/// Offers `transaction` and, unless told otherwise, waits until it is final; or keeps it as a draft.
 pub(super) async fn send(
     connection: &Connection,
     args: &SubmitArgs,
     transaction: &SignedTransaction,
 ) -> anyhow::Result<Sent> {
+    let Some(file) = &args.draft else {
+        return offer(connection, &args.wait, transaction).await;
+    };
+    transaction_file::write(file, std::slice::from_ref(transaction))?;
+    let signatures = transaction.transaction().signatures.len();
+    Ok(Sent { id: transaction.id(), outcome: Outcome::Drafted { file: file.clone(), signatures } })
+}
+
+/// Offers `transaction` and, unless told otherwise, waits until it is final.
+pub(super) async fn offer(
+    connection: &Connection,
+    args: &WaitArgs,
+    transaction: &SignedTransaction,
+) -> anyhow::Result<Sent> {
     let id = transaction.id();
     connection.client.tx_submit(Text(transaction.bytes().to_vec())).await?;
-    let receipt = if args.no_wait { None } else { Some(wait(connection, id, args.timeout()).await?) };
-    Ok(Sent { id, receipt })
+    let outcome = match args.no_wait {
+        true => Outcome::Pending,
+        false => Outcome::Final(Box::new(wait(connection, id, args.timeout()).await?)),
+    };
+    Ok(Sent { id, outcome })
+}
+
+/// Makes a transaction of `call` in the name of `signer`, signed by `others` too, and [`send`]s it.
+pub(super) async fn call_with(
+    connection: &Connection,
+    args: &SubmitArgs,
+    call: Call,
+    signer: &Party,
+    others: &[&Party],
+) -> anyhow::Result<Sent> {
+    let transaction = Envelope::fetch(connection, args).await?.seal(call, signer, others);
+    send(connection, args, &transaction).await
 }
 
 /// Makes a transaction of `call` in the name of `signer`, and [`send`]s it.
@@ -166,8 +156,7 @@ pub(super) async fn call(
     call: Call,
     signer: &Party,
 ) -> anyhow::Result<Sent> {
-    let transaction = Envelope::fetch(connection).await?.seal(call, signer, &[]);
-    send(connection, args, &transaction).await
+    call_with(connection, args, call, signer, &[]).await
 }
 
 /// Waits until a transaction is final.
@@ -189,17 +178,58 @@ pub(super) async fn wait(connection: &Connection, id: TransactionId, timeout: Du
     }
 }
 
+/// Parts of many things that fit a request, in order: at most `count_max` things and `bytes_max` bytes each.
+pub(super) fn chunks<T>(
+    things: Vec<T>,
+    bytes_of: impl Fn(&T) -> usize,
+    count_max: usize,
+    bytes_max: usize,
+) -> Vec<Vec<T>> {
+    let mut chunks: Vec<Vec<T>> = Vec::new();
+    let mut bytes = 0_usize;
+    for one in things {
+        let size = bytes_of(&one);
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < count_max && bytes.saturating_add(size) <= bytes_max => {
+                bytes = bytes.saturating_add(size);
+                chunk.push(one);
+            }
+            _ => {
+                bytes = size;
+                chunks.push(vec![one]);
+            }
+        }
+    }
+    chunks
+}
+
 impl Sent {
+    /// Whether the node has it; if not, it is a draft.
+    pub(super) const fn is_offered(&self) -> bool {
+        !matches!(self.outcome, Outcome::Drafted { .. })
+    }
+
     /// What the receipt says, for JSON: `tx`, `state`, and if it is final `position`, `block` and `timeMs`.
     pub(super) fn json(&self) -> Map<String, Value> {
         let mut members = Map::new();
-        members.insert("tx".to_owned(), json!(self.id.to_string()));
-        let state = if self.receipt.is_some() { "final" } else { "pending" };
-        members.insert("state".to_owned(), json!(state));
-        members.insert("position".to_owned(), json!(self.receipt.as_ref().map(|receipt| receipt.position)));
-        if let Some(receipt) = &self.receipt {
-            members.insert("block".to_owned(), json!(receipt.block));
-            members.insert("timeMs".to_owned(), json!(receipt.time_ms));
+        let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        put("tx", json!(self.id.to_string()));
+        match &self.outcome {
+            Outcome::Drafted { file, signatures } => {
+                put("state", json!("draft"));
+                put("draft", json!(file));
+                put("signatures", json!(signatures));
+            }
+            Outcome::Pending => {
+                put("state", json!("pending"));
+                put("position", Value::Null);
+            }
+            Outcome::Final(receipt) => {
+                put("state", json!("final"));
+                put("position", json!(receipt.position));
+                put("block", json!(receipt.block));
+                put("timeMs", json!(receipt.time_ms));
+            }
         }
         members
     }
@@ -211,9 +241,17 @@ impl Sent {
         members.extend(self.json());
         let rows = subjects.iter().fold(Rows::new(), |rows, (name, value)| rows.row(&format!("  {name}"), value));
         let rows = rows.row("  transaction", self.id);
-        let rows = match &self.receipt {
-            Some(receipt) => rows.row("  position", position_text(receipt)).row("  time", time(receipt.time_ms.0)),
-            None => rows.row("  state", "pending: not waited for"),
+        let (headline, rows) = match &self.outcome {
+            Outcome::Drafted { file, signatures } => {
+                let kept = format!("{}, with {}", file.display(), counted(*signatures, "signature"));
+                let next = format!("cairn tx sign {0} --as NAME=PEM; cairn tx submit {0}", file.display());
+                (format!("not sent, only drafted: {headline}"), rows.row("  draft", kept).row("  next", next))
+            }
+            Outcome::Pending => (headline.to_owned(), rows.row("  state", "pending: not waited for")),
+            Outcome::Final(receipt) => {
+                let rows = rows.row("  position", position_text(receipt)).row("  time", time(receipt.time_ms.0));
+                (headline.to_owned(), rows)
+            }
         };
         Report::new(&members, format!("{headline}\n{rows}"))
     }
@@ -226,41 +264,17 @@ pub(super) fn position_text(receipt: &ReceiptView) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cairn_types::call::RevokeGrant;
-    use cairn_types::transaction::signed_message;
-    use cairn_types::{
-        BlockHash, BlockRef, Call, ChainId, DeviceId, GrantId, Hash, Height, OrganizationId, Principal,
-        SignedTransaction,
-    };
-
-    use super::{Envelope, Party};
-    use crate::keys;
+    use super::chunks;
 
     #[test]
-    fn all_parties_sign_the_same_transaction_in_the_order_of_the_rules() {
-        let hash = Hash::plain(b"anything");
-        let envelope = Envelope {
-            chain: ChainId::from_hash(hash),
-            not_before: BlockRef { height: Height::new(7), hash: BlockHash::from_hash(hash) },
-            expires: Height::new(1_007),
-        };
-        let (first, third, own) = (keys::generate(), keys::generate(), keys::generate());
-        let organization = Principal::Organization(OrganizationId::from_hash(hash));
-        let owner = Party { principal: organization, keys: vec![(2, third.clone()), (0, first.clone())] };
-        let device = Party::device(DeviceId::from_hash(hash), own.clone());
-        let call = Call::RevokeGrant(RevokeGrant { grant: GrantId::from_hash(hash), suspect_since: None });
-        let sealed = envelope.seal(call, &device, &[&owner]);
-
-        assert_eq!(sealed.body().signer, device.principal);
-        assert_eq!(sealed.body().expires, Some(Height::new(1_007)));
-        let signatures = &sealed.transaction().signatures;
-        let order: Vec<(Principal, u8)> = signatures.iter().map(|one| (one.signer, one.key)).collect();
-        assert_eq!(order, [(organization, 0), (organization, 2), (device.principal, 0)]);
-        let message = signed_message(&sealed.id());
-        for (signature, key) in signatures.iter().zip([first, third, own]) {
-            assert_eq!(keys::public(&key).verify(&message, &signature.bytes), Ok(()));
-        }
-        let decoded = SignedTransaction::from_bytes(sealed.bytes().to_vec()).expect("a valid encoding");
-        assert_eq!(decoded, sealed);
+    fn chunks_fit_a_request_and_keep_the_order() {
+        let things: Vec<usize> = (0..1_001).collect();
+        let by_count = chunks(things.clone(), |_| 300, 500, 1_000_000);
+        assert_eq!(by_count.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 1]);
+        assert_eq!(by_count.concat(), things);
+        let by_bytes = chunks(things.clone(), |_| 300, 500, 999);
+        assert!(by_bytes.iter().rev().skip(1).all(|chunk| chunk.len() == 3));
+        assert_eq!(by_bytes.concat(), things);
+        assert_eq!(chunks(vec![7, 8], |_| 300, 500, 200), [[7], [8]]);
     }
 }

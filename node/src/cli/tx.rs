@@ -1,19 +1,21 @@
-//! `cairn tx`: transactions, found, waited for, and offered as somebody else signed them.
+//! `cairn tx`: transactions, found, waited for, and those in files: shown, signed by one party after the other, and offered
+//! by whoever has a network.
 
-use std::fs;
-use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
-use cairn_rpc::views::{ReceiptView, Text};
-use cairn_types::limits::TRANSACTION_BYTES_MAX;
-use cairn_types::{Principal, SignedTransaction, TransactionId};
+use cairn_rpc::ClientError;
+use cairn_rpc::views::{ReceiptView, SubmissionView, Text, TransactionView};
+use cairn_types::{Call, Principal, SignedTransaction, TransactionId};
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::connect::{Connection, NodeArgs};
-use super::output::{Report, Rows, time};
-use super::submit::{self, SubmitArgs, TIMEOUT_MAX, position_text};
+use super::output::{Report, Rows, conclude, counted, time};
+use super::sign::{Party, SignerKeys, add_signatures};
+use super::submit::{self, CHUNK_BYTES, CHUNK_TRANSACTIONS, TIMEOUT_MAX, WaitArgs, chunks, position_text};
+use super::{council, transaction_file};
 
 #[derive(Debug, Args)]
 pub(super) struct TxCommand {
@@ -40,13 +42,37 @@ enum Tx {
         #[command(flatten)]
         node: NodeArgs,
     },
-    /// Offer a transaction that is signed already.
-    Submit {
-        /// A file with its encoding, as bytes or hexadecimal digits; - for standard input.
-        file: String,
-        #[command(flatten)]
-        submit: SubmitArgs,
+    /// Show the transactions in a file, and who has signed them. Needs no node.
+    Show {
+        /// A draft, or what a device signed; - for standard input.
+        file: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
     },
+    /// Add signatures to a draft. The node is asked which keys an organization has.
+    Sign(Sign),
+    /// Offer transactions that are signed already, whoever signed them.
+    Submit {
+        /// A file with one transaction, as bytes or hexadecimal digits, or with several; - for standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Sign {
+    /// The draft.
+    file: PathBuf,
+    /// Who signs, with which keys; repeat it for more.
+    #[arg(long = "as", value_name = "NAME=PEM[,PEM…]", required = true)]
+    signers: Vec<SignerKeys>,
+    /// Write the result here [default: to the draft itself]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 pub(super) fn run(command: TxCommand) -> anyhow::Result<ExitCode> {
@@ -55,7 +81,9 @@ pub(super) fn run(command: TxCommand) -> anyhow::Result<ExitCode> {
         Tx::Wait { id, timeout, node } => {
             node.run(async |connection| wait(connection, id, Duration::from_secs(timeout)).await)
         }
-        Tx::Submit { file, submit } => submit.node.run(async |connection| offer(connection, &submit, &file).await),
+        Tx::Show { file, json } => conclude(show(&file), json),
+        Tx::Sign(args) => args.node.run(async |connection| sign(connection, &args).await),
+        Tx::Submit { file, wait } => wait.run(async |connection| offer(connection, &wait, &file).await),
     }
 }
 
@@ -63,18 +91,25 @@ fn receipt_rows(rows: Rows, receipt: &ReceiptView) -> Rows {
     rows.row("position", position_text(receipt)).row("block", receipt.block).row("time", time(receipt.time_ms.0))
 }
 
-async fn get(connection: &Connection, id: TransactionId) -> anyhow::Result<Report> {
-    let answer = connection.client.tx_get(Text(id), None).await?;
-    let view = &answer.value.transaction;
+fn view_rows(view: &TransactionView) -> anyhow::Result<Rows> {
     let call = serde_json::to_value(&view.call)?;
     let name = call.get("type").and_then(|name| name.as_str()).unwrap_or_default();
+    let measure = call.pointer("/measure/type").and_then(|name| name.as_str());
     let rows = Rows::new()
         .row("transaction", view.id)
-        .row("call", name)
+        .row("call", measure.map_or_else(|| name.to_owned(), |measure| format!("{name}: {measure}")))
         .row("signer", Principal::from(view.signer))
         .row("not before", format!("{} {}", view.not_before.height, view.not_before.hash))
         .maybe("expires", view.expires)
         .row("signatures", view.signatures.len());
+    Ok(view.signatures.iter().fold(rows, |rows, one| {
+        rows.row("  signed by", format!("{}, key {}", Principal::from(one.signer), one.key))
+    }))
+}
+
+async fn get(connection: &Connection, id: TransactionId) -> anyhow::Result<Report> {
+    let answer = connection.client.tx_get(Text(id), None).await?;
+    let rows = view_rows(&answer.value.transaction)?;
     let rows = match &answer.value.receipt {
         Some(receipt) => receipt_rows(rows.row("state", "final"), receipt),
         None => rows.row("state", "pending"),
@@ -88,26 +123,80 @@ async fn wait(connection: &Connection, id: TransactionId, timeout: Duration) -> 
     Report::new(&receipt, receipt_rows(rows, &receipt))
 }
 
-/// Reads an encoded transaction. Hexadecimal is told from bytes by its digits: no transaction, which begins with a hash,
-/// is made of nothing else.
-fn read(file: &str) -> anyhow::Result<Vec<u8>> {
-    let bytes = if file == "-" {
-        let mut bytes = Vec::new();
-        // Twice for hexadecimal, and room for what surrounds it; the node refuses what is longer.
-        let limit = u64::try_from(4 * TRANSACTION_BYTES_MAX).unwrap_or(u64::MAX);
-        std::io::stdin().take(limit).read_to_end(&mut bytes).context("standard input")?;
-        bytes
-    } else {
-        fs::read(file).with_context(|| file.to_owned())?
-    };
-    let digits = bytes.trim_ascii();
-    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    if is_hex { hex::decode(digits).with_context(|| file.to_owned()) } else { Ok(bytes) }
+fn show(file: &Path) -> anyhow::Result<Report> {
+    let views: Vec<TransactionView> = transaction_file::read(file)?.iter().map(TransactionView::from).collect();
+    let rows: Vec<String> =
+        views.iter().map(|view| Ok(view_rows(view)?.to_string())).collect::<anyhow::Result<_>>()?;
+    Report::new(&json!({ "file": file, "transactions": views }), rows.join("\n"))
 }
 
-async fn offer(connection: &Connection, args: &SubmitArgs, file: &str) -> anyhow::Result<Report> {
-    let transaction =
-        SignedTransaction::from_bytes(read(file)?).with_context(|| format!("{file} is no transaction"))?;
-    let sent = submit::send(connection, args, &transaction).await?;
-    sent.report(&format!("submitted {}", transaction.body().call.name()), &[])
+async fn sign(connection: &Connection, args: &Sign) -> anyhow::Result<Report> {
+    let draft = transaction_file::read_one(&args.file)?;
+    let mut parties = Vec::new();
+    for signer in &args.signers {
+        let principal = connection.principal(&signer.principal).await?;
+        parties.push(Party::for_body(connection, draft.body(), principal, &signer.keys).await?);
+    }
+    let signed = add_signatures(draft.transaction().clone(), &parties.iter().collect::<Vec<_>>());
+    let out = args.out.as_deref().unwrap_or(&args.file);
+    transaction_file::write(out, std::slice::from_ref(&signed))?;
+    let view = TransactionView::from(&signed);
+    let rows = view_rows(&view)?.row("file", out.display());
+    Report::new(&json!({ "file": out, "transaction": view }), rows)
+}
+
+async fn offer(connection: &Connection, args: &WaitArgs, file: &Path) -> anyhow::Result<Report> {
+    let transactions = transaction_file::read(file)?;
+    if let [one] = transactions.as_slice() {
+        if matches!(one.body().call, Call::Govern(_)) {
+            council::check_quorum(connection, one).await?;
+        }
+        let sent = submit::offer(connection, args, one).await?;
+        return sent.report(&format!("submitted {}", one.body().call.name()), &[]);
+    }
+    let mut done = Vec::new();
+    let mut failure = None;
+    for chunk in chunks(transactions, |one| one.bytes().len(), CHUNK_TRANSACTIONS, CHUNK_BYTES) {
+        failure = offer_chunk(connection, args, &chunk, &mut done).await.err();
+        if failure.is_some() {
+            break;
+        }
+    }
+    if done.is_empty()
+        && let Some(failure) = failure
+    {
+        return Err(failure);
+    }
+    let state = if args.no_wait { "pending" } else { "final" };
+    let line = |one: &SignedTransaction| json!({ "tx": one.id().to_string(), "call": one.body().call.name() });
+    let answer = json!({ "state": state, "transactions": done.iter().map(line).collect::<Vec<_>>() });
+    let text = format!("submitted {}: {state}", counted(done.len(), "transaction"));
+    Ok(Report::new(&answer, text)?.with_failure(failure))
+}
+
+/// Offers a chunk, waits for each of it, and adds what was taken to `done`.
+async fn offer_chunk(
+    connection: &Connection,
+    args: &WaitArgs,
+    chunk: &[SignedTransaction],
+    done: &mut Vec<SignedTransaction>,
+) -> anyhow::Result<()> {
+    let encoded = chunk.iter().map(|one| Text(one.bytes().to_vec())).collect();
+    let results = connection.client.tx_submit_many(encoded).await?.value.results;
+    let (before, mut refusal) = (done.len(), None);
+    for (one, result) in chunk.iter().zip(results) {
+        if let SubmissionView::Error(view) = result {
+            let taken = counted(done.len(), "transaction");
+            let what = format!("{} {}; the {taken} before it stand", one.body().call.name(), one.id());
+            refusal = Some(anyhow::Error::new(ClientError::Refused(view)).context(what));
+            break;
+        }
+        done.push(one.clone());
+    }
+    if !args.no_wait {
+        for one in done.iter().skip(before) {
+            submit::wait(connection, one.id(), args.timeout()).await?;
+        }
+    }
+    refusal.map_or(Ok(()), Err)
 }

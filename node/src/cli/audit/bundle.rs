@@ -1,6 +1,5 @@
 //! `cairn audit bundle`: one file with everything to judge an attestation offline.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::connect::{Connection, NodeArgs};
-use super::super::output::{Report, Usage};
+use super::super::output::{Report, Usage, write_whole};
 use super::super::verify::paint::{GOOD, Paint, thousands};
 use super::Which;
 
@@ -67,46 +66,5 @@ impl Bundle {
             &about,
             format!("{mark} {out}: {length} bytes, checkpoint at height {height}\n{}", paint.dim(&next)),
         )
-    }
-}
-
-/// Writes a file so that its name stands for all of it or for what was there before, also after a power cut.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = directory.join(beside);
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path))
-        .and_then(|()| File::open(directory)?.sync_all());
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::write_whole;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let path = directory.path().join("day.bundle");
-        for content in [&b"first"[..], b"second"] {
-            write_whole(&path, content).expect("writes");
-            assert_eq!(fs::read(&path).expect("reads"), content);
-        }
-        assert!(write_whole(&directory.path().join("no/such/day.bundle"), b"").is_err());
-        assert_eq!(fs::read_dir(directory.path()).expect("lists").count(), 1);
     }
 }

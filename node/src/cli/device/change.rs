@@ -7,14 +7,15 @@ use cairn_types::{Call, DeviceId, Inception, KeyCommitment, OrganizationId, Prin
 
 use super::super::connect::Connection;
 use super::super::output::Report;
-use super::super::submit::{self, Envelope, Party};
+use super::super::sign::Party;
+use super::super::submit;
 use super::{Authority, NextKey, Place, Register, Rotate, Status};
-use crate::keys;
+use crate::keys::private::PrivateKey;
 
 impl NextKey {
-    fn commitment(&self) -> anyhow::Result<KeyCommitment> {
+    pub(super) fn commitment(&self) -> anyhow::Result<KeyCommitment> {
         match (&self.next_key, self.next_commitment) {
-            (Some(path), _) => Ok(keys::public(&keys::read(path)?).commitment()),
+            (Some(name), _) => Ok(name.public()?.commitment()),
             (None, commitment) => commitment.context("--next-key or --next-commitment is missing"),
         }
     }
@@ -30,14 +31,14 @@ impl Authority {
     }
 }
 
-async fn device(connection: &Connection, id: DeviceId) -> anyhow::Result<DeviceView> {
+pub(super) async fn device(connection: &Connection, id: DeviceId) -> anyhow::Result<DeviceView> {
     Ok(connection.client.device_get(Text(id), None).await?.value)
 }
 
 pub(super) async fn register(connection: &Connection, args: &Register) -> anyhow::Result<Report> {
-    let device_key = keys::read(&args.device_key)?;
+    let device_key = PrivateKey::read(&args.device_key)?;
     let inception =
-        Inception { key: keys::public(&device_key), next: args.next.commitment()?, model: args.model.clone() };
+        Inception { key: device_key.public(), next: args.next.commitment()?, model: args.model.clone() };
     let owner = connection.organization_id(&args.owner).await?;
     let signer = args.authority.signer(connection, owner).await?;
     let signer = Party::of(connection, signer, &args.keys).await?;
@@ -46,17 +47,17 @@ pub(super) async fn register(connection: &Connection, args: &Register) -> anyhow
         inception,
         owner,
         zone: Zone { organization: owner, path: args.zone.clone() },
-        endorsement: None,
+        endorsement: args.endorsement.of(id, &device_key.public())?,
         authority: args.authority.authority,
     });
-    let transaction = Envelope::fetch(connection).await?.seal(call, &signer, &[&Party::device(id, device_key)]);
-    let sent = submit::send(connection, &args.submit, &transaction).await?;
+    let possession = Party::device(id, device_key);
+    let sent = submit::call_with(connection, &args.submit, call, &signer, &[&possession]).await?;
     sent.report("registered a device", &[("device", id.to_string())])
 }
 
 pub(super) async fn rotate(connection: &Connection, args: &Rotate) -> anyhow::Result<Report> {
-    let new_key = keys::read(&args.new_key)?;
-    let key = keys::public(&new_key);
+    let new_key = PrivateKey::read(&args.new_key)?;
+    let key = new_key.public();
     let call = Call::RotateDeviceKey(RotateDeviceKey { device: args.device, key, next: args.next.commitment()? });
     let signer = Party::device(args.device, new_key);
     let sent = submit::call(connection, &args.submit, call, &signer).await?;

@@ -6,7 +6,8 @@ use cairn_types::{Action, Call, GrantId, Window};
 
 use super::super::connect::Connection;
 use super::super::output::Report;
-use super::super::submit::{self, Party};
+use super::super::sign::Party;
+use super::super::submit;
 use super::{Give, Revoke};
 
 /// The window asked for; what is left open is the parent's, because a child's window lies within its parent's.
