@@ -130,8 +130,7 @@ fn continued(args: &AttestCommand, after: &Path, out: &Path) -> anyhow::Result<R
 fn keep(args: &AttestCommand, stream: StreamId, prepared: Vec<Prepared>, out: &Path) -> anyhow::Result<Report> {
     let transactions: Vec<SignedTransaction> = prepared.iter().map(|one| one.transaction.clone()).collect();
     transaction_file::write(out, &transactions)?;
-    let kept: Vec<Attested> =
-        prepared.into_iter().map(|prepared| Attested { prepared, state: State::Kept }).collect();
+    let kept: Vec<Attested> = prepared.into_iter().map(|prepared| Attested { prepared, state: State::Kept }).collect();
     report(args, stream, &kept, None)
 }
 

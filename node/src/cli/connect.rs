@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use cairn_genesis::Genesis;
-use cairn_proofs::tree::{Query, StateProof};
 use cairn_rpc::views::{At, OrganizationSelector, StatusView, Text};
 use cairn_rpc::{Client, ClientError};
 use cairn_types::{ChainId, DeviceId, Grantee, Name, OrganizationId, Parameters, Principal, Scope, Zone};
@@ -115,19 +113,9 @@ impl Connection {
         }
     }
 
-    /// The parameters of the network.
+    /// The parameters that the next block must keep.
     pub(super) async fn parameters(&self) -> anyhow::Result<Parameters> {
-        let genesis = self.client.chain_get_genesis().await?.value;
-        Ok(Genesis::from_toml(&genesis.text).context("the node's genesis file")?.parameters)
-    }
-
-    /// What the state holds under a prefix, in the order of the keys. That it is complete is checked, and that the state is
-    /// the network's is the node's word.
-    pub(super) async fn state_under(&self, prefix: &[u8]) -> anyhow::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let answer = self.client.proof_get_state(Text(prefix.to_vec()), Some(true), None).await?.value;
-        let proof = StateProof::decode(&answer.proof.0).context("the node's proof")?;
-        let proven = proof.verify(&answer.root.0, &Query::prefix(prefix)).context("the node's proof")?;
-        Ok(proven.into_entries())
+        Ok(self.client.chain_get_parameters(None).await?.value.parameters.into())
     }
 
     /// The id of an organization; asks only if it is named by name.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use cairn_rpc::views::CouncilMemberView;
 use cairn_types::call::Govern;
 use cairn_types::governance::{Measure, Upgrade};
 use cairn_types::{Call, Height, OrganizationId, Principal, SignedTransaction};
@@ -20,7 +21,6 @@ use super::sign::{Party, SignerKeys};
 use super::submit::{self, SubmitArgs};
 
 mod admit;
-mod members;
 mod parameters;
 mod show;
 mod validators;
@@ -35,6 +35,9 @@ pub(super) struct CouncilCommand {
 enum Council {
     /// Show the council, the validators, the parameters and what is scheduled.
     Show {
+        /// As it stood at this height [default: the latest]
+        #[arg(long, value_name = "HEIGHT", value_parser = height)]
+        at: Option<Height>,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -116,7 +119,7 @@ impl MeasureArgs {
 
 pub(super) fn run(command: CouncilCommand) -> anyhow::Result<ExitCode> {
     match command.command {
-        Council::Show { node } => node.run(show::show),
+        Council::Show { at, node } => node.run(async |connection| show::show(connection, at).await),
         Council::Admit(args) => args.measure.submit.run(async |connection| args.run(connection).await),
         Council::Expel { organization, measure } => measure.submit.run(async |connection| {
             let id = connection.organization_id(&organization).await?;
@@ -136,9 +139,7 @@ async fn upgrade(connection: &Connection, args: &ScheduleUpgrade) -> anyhow::Res
             let subjects = [("version", version.to_string()), ("height", height.to_string())];
             args.measure.decide(connection, measure, "scheduled the upgrade", &subjects).await
         }
-        None => {
-            args.measure.decide(connection, Measure::ScheduleUpgrade(None), "called the upgrade off", &[]).await
-        }
+        None => args.measure.decide(connection, Measure::ScheduleUpgrade(None), "called the upgrade off", &[]).await,
     }
 }
 
@@ -156,7 +157,7 @@ struct Unsigned {
 
 /// Refuses a measure that too few have signed, and says who is missing, before a node does.
 pub(super) async fn check_quorum(connection: &Connection, measure: &SignedTransaction) -> anyhow::Result<()> {
-    let members = members::of(connection).await?;
+    let members = connection.client.chain_get_council(None).await?.value.members;
     let mut counts: BTreeMap<OrganizationId, usize> = BTreeMap::new();
     for signature in &measure.transaction().signatures {
         if let Principal::Organization(id) = signature.signer {
@@ -164,7 +165,9 @@ pub(super) async fn check_quorum(connection: &Connection, measure: &SignedTransa
             *count = count.saturating_add(1);
         }
     }
-    let has_signed = |member: &&members::Member| counts.get(&member.id).is_some_and(|count| *count >= member.threshold);
+    let has_signed = |member: &&CouncilMemberView| {
+        counts.get(&member.id.0).is_some_and(|count| *count >= usize::from(member.keys.threshold))
+    };
     let (signed, unsigned): (Vec<_>, Vec<_>) = members.iter().partition(has_signed);
     if signed.len().saturating_mul(3) > members.len().saturating_mul(2) {
         return Ok(());

@@ -123,6 +123,10 @@ pub(super) fn run(command: LotCommand) -> anyhow::Result<ExitCode> {
         Lot::Endorse(args) => args.submit.run(async |connection| endorse::endorse(connection, &args).await),
         Lot::ClaimTicket(args) => conclude(args.run(), args.json),
         Lot::Distrust(args) => args.submit.run(async |connection| endorse::distrust(connection, &args).await),
-        _ => unreachable!(),
+        Lot::Get { lot, at, node } => node.run(async |connection| show::get(connection, lot, at).await),
+        Lot::List { manufacturer, list, node } => {
+            node.run(async |connection| show::list(connection, manufacturer, list).await)
+        }
+        Lot::Claims { lot, list, node } => node.run(async |connection| show::claims(connection, lot, list).await),
     }
 }

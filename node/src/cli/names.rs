@@ -12,7 +12,9 @@
 use std::str::FromStr;
 
 use cairn_rpc::views::{OrganizationSelector, TextForm};
-use cairn_types::{Action, Actions, AttestationRef, DeviceId, Hash, Height, Name, Position, Role, Roles, StreamId, ZonePath};
+use cairn_types::{
+    Action, Actions, AttestationRef, DeviceId, Hash, Height, Name, Position, Role, Roles, StreamId, ZonePath,
+};
 
 /// Bytes in a hash's text.
 const HASH_DIGITS: usize = 2 * cairn_types::hash::HASH_BYTES;

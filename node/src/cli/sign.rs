@@ -138,11 +138,7 @@ impl Party {
     }
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> impl Iterator<Item = Signature> + 'a {
-        self.keys.iter().map(|(index, key)| Signature {
-            signer: self.principal,
-            key: *index,
-            bytes: key.sign(message),
-        })
+        self.keys.iter().map(|(index, key)| Signature { signer: self.principal, key: *index, bytes: key.sign(message) })
     }
 }
 

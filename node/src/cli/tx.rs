@@ -102,9 +102,10 @@ fn view_rows(view: &TransactionView) -> anyhow::Result<Rows> {
         .row("not before", format!("{} {}", view.not_before.height, view.not_before.hash))
         .maybe("expires", view.expires)
         .row("signatures", view.signatures.len());
-    Ok(view.signatures.iter().fold(rows, |rows, one| {
-        rows.row("  signed by", format!("{}, key {}", Principal::from(one.signer), one.key))
-    }))
+    Ok(view
+        .signatures
+        .iter()
+        .fold(rows, |rows, one| rows.row("  signed by", format!("{}, key {}", Principal::from(one.signer), one.key))))
 }
 
 async fn get(connection: &Connection, id: TransactionId) -> anyhow::Result<Report> {
@@ -125,8 +126,7 @@ async fn wait(connection: &Connection, id: TransactionId, timeout: Duration) -> 
 
 fn show(file: &Path) -> anyhow::Result<Report> {
     let views: Vec<TransactionView> = transaction_file::read(file)?.iter().map(TransactionView::from).collect();
-    let rows: Vec<String> =
-        views.iter().map(|view| Ok(view_rows(view)?.to_string())).collect::<anyhow::Result<_>>()?;
+    let rows: Vec<String> = views.iter().map(|view| Ok(view_rows(view)?.to_string())).collect::<anyhow::Result<_>>()?;
     Report::new(&json!({ "file": file, "transactions": views }), rows.join("\n"))
 }
 

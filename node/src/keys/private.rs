@@ -132,8 +132,7 @@ impl KeyName {
         // A file with a private key in it is read with its protection checked.
         let text = Zeroizing::new(fs::read_to_string(path).map_err(io_error(path))?);
         let ed25519 = VerifyingKey::from_public_key_pem(&text).map(|key| PublicKey::Ed25519(key.to_bytes()));
-        let public =
-            ed25519.or_else(|_| ecdsa::VerifyingKey::from_public_key_pem(&text).map(|key| p256_public(&key)));
+        let public = ed25519.or_else(|_| ecdsa::VerifyingKey::from_public_key_pem(&text).map(|key| p256_public(&key)));
         match public {
             Ok(key) => Ok((key, None)),
             Err(_) => PrivateKey::read(path).map(|key| (key.public(), Some(key))),

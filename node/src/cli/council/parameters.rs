@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_no_network_can_have_is_refused_here() {
-        let refused = |text: &str| changed(cairn_genesis::defaults(), &changes(&[text])).expect_err("refused").to_string();
+        let refused =
+            |text: &str| changed(cairn_genesis::defaults(), &changes(&[text])).expect_err("refused").to_string();
         assert!(refused("speed=9").contains("is not one of lifetime_max, recovery_delay"));
         assert!(refused("quota_window=0").contains("quota_window is 0"));
         assert!(refused("device_quota=5000000000").contains("too much"));

@@ -1,65 +1,72 @@
 //! `cairn council show`: who governs, who validates, by which parameters, and what is scheduled.
 
-use cairn_types::governance::Upgrade;
-use cairn_types::{Interval, decode, state_key};
+use cairn_rpc::views::{CouncilView, Text, ValidatorsView};
+use cairn_types::{Height, Parameters, Position};
 use serde_json::json;
 
-use super::super::connect::Connection;
+use super::super::connect::{Connection, OrganizationNames};
 use super::super::output::{Report, Rows, counted, table};
-use super::{members, parameters, validators};
+use super::parameters;
 
-/// Most bytes of a scheduled upgrade's record.
-const RECORD_BYTES_MAX: usize = 1024;
-
-pub(super) async fn show(connection: &Connection) -> anyhow::Result<Report> {
-    let members = members::of(connection).await?;
-    let set = validators::last_set(connection).await?;
-    let parameters = connection.parameters().await?;
-    let upgrades = connection.state_under(&state_key::upgrades()).await?;
-    let upgrade: Option<Interval<Upgrade>> =
-        upgrades.last().map(|(_, value)| decode(value, RECORD_BYTES_MAX)).transpose()?;
-    let upgrade = upgrade.filter(Interval::is_open).map(|interval| interval.value);
-    let names = connection.organization_names().await?;
-
-    let quorum = members.len().saturating_mul(2) / 3 + 1;
-    let answer = json!({
-        "quorum": quorum,
-        "members": members.iter().map(|member| json!({
-            "id": member.id.to_string(),
-            "name": member.name.to_string(),
-            "threshold": member.threshold,
-        })).collect::<Vec<_>>(),
-        "validators": set.iter().map(|validator| json!({
-            "key": hex::encode(validator.key),
-            "peer": hex::encode(validator.peer),
-            "power": validator.power.get().to_string(),
-            "organization": validator.organization.to_string(),
-        })).collect::<Vec<_>>(),
-        "parameters": parameters::all(&parameters)
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), json!(value.to_string())))
-            .collect::<serde_json::Map<_, _>>(),
-        "upgrade": upgrade.map(|upgrade| json!({ "version": upgrade.version, "height": upgrade.height.to_string() })),
-    });
-    let lines: Vec<Vec<String>> = members
+fn council_table(council: &CouncilView) -> String {
+    let lines: Vec<Vec<String>> = council
+        .members
         .iter()
-        .map(|member| vec![member.name.to_string(), counted(member.threshold, "key"), member.id.to_string()])
-        .collect();
-    let mut text = format!("{quorum} of {} must sign a measure\n\n", counted(members.len(), "organization"));
-    text.push_str(&table(&["COUNCIL", "SIGNS WITH", "ID"], &lines));
-    let lines: Vec<Vec<String>> = set
-        .iter()
-        .map(|validator| {
-            let owner = names.of(&validator.organization);
-            vec![hex::encode(validator.key), validator.power.get().to_string(), owner]
+        .map(|member| {
+            let keys = format!("{} of {}", member.keys.threshold, member.keys.keys.len());
+            vec![member.name.to_string(), keys, member.id.to_string(), member.title.clone()]
         })
         .collect();
+    table(&["COUNCIL", "KEYS", "ID", "TITLE"], &lines)
+}
+
+fn validators_table(set: &ValidatorsView, names: &OrganizationNames) -> String {
+    let lines: Vec<Vec<String>> = set
+        .validators
+        .iter()
+        .map(|validator| {
+            vec![validator.key.to_string(), validator.power.to_string(), names.of(&validator.organization.0)]
+        })
+        .collect();
+    table(&["VALIDATOR", "POWER", "ORGANIZATION"], &lines)
+}
+
+pub(super) async fn show(connection: &Connection, at: Option<Height>) -> anyhow::Result<Report> {
+    let client = &connection.client;
+    let council = client.chain_get_council(at.map(Text)).await?;
+    // All at one height, so that they make one picture.
+    let at = Some(council.height);
+    let validators = client.chain_get_validators(at).await?.value;
+    let parameters = client.chain_get_parameters(at).await?.value;
+    let upgrade = client.chain_get_upgrade(at).await?.value;
+    let names = connection.organization_names().await?;
+
+    let members = counted(council.value.members.len(), "organization");
+    let since = Position::from(council.value.since);
+    let mut text = format!("{} of {members} must sign a measure, since {since}\n\n", council.value.quorum);
+    text.push_str(&council_table(&council.value));
     text.push('\n');
-    text.push_str(&table(&["VALIDATOR", "POWER", "ORGANIZATION"], &lines));
-    let rows = parameters::all(&parameters).into_iter().fold(Rows::new(), |rows, (name, value)| rows.row(name, value));
-    text.push_str(&format!("\n{rows}"));
-    if let Some(upgrade) = upgrade {
-        text.push_str(&format!("\nversion {} of the rules from height {} on\n", upgrade.version, upgrade.height));
+    text.push_str(&validators_table(&validators.validators, &names));
+    if let Some(scheduled) = &validators.scheduled {
+        text.push_str(&format!("\nfrom height {} on:\n", scheduled.effective));
+        text.push_str(&validators_table(&scheduled.validators, &names));
     }
+    let all = parameters::all(&Parameters::from(parameters.parameters.clone()));
+    let rows = all.into_iter().fold(Rows::new(), |rows, (name, value)| rows.row(name, value));
+    text.push_str(&format!("\n{rows}\nversion {} of the rules\n", upgrade.version));
+    if let Some(scheduled) = &upgrade.scheduled {
+        let (change, decided) = (scheduled.upgrade, Position::from(scheduled.decided));
+        text.push_str(&format!(
+            "version {} from height {} on, decided at {decided}\n",
+            change.version, change.effective
+        ));
+    }
+    let answer = json!({
+        "height": council.height,
+        "council": council.value,
+        "validators": validators,
+        "parameters": parameters,
+        "upgrade": upgrade,
+    });
     Report::new(&answer, text)
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use cairn_network::PeerKey;
+use cairn_rpc::views::ValidatorView;
 use cairn_types::governance::Measure;
-use cairn_types::{Interval, OrganizationId, Power, Validator, ValidatorSet, decode, state_key};
+use cairn_types::{OrganizationId, Power, Validator, ValidatorSet};
 use clap::Args;
 use serde_json::Value;
 
@@ -21,9 +22,6 @@ use crate::keys;
 
 /// A validator's weight if nobody says.
 const POWER_DEFAULT: u64 = 1;
-
-/// Most bytes of an interval's record: 128 validators fit twice.
-const RECORD_BYTES_MAX: usize = 32 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Validators {
@@ -59,8 +57,7 @@ struct Named {
 
 impl Validators {
     pub(super) async fn run(&self, connection: &Connection) -> anyhow::Result<Report> {
-        let present = last_set(connection).await?;
-        let mut set: Vec<Validator> = present.iter().cloned().collect();
+        let mut set = last_set(connection).await?;
         let testnet = self.testnet.as_deref().map(read_testnet).transpose()?;
         for text in &self.remove {
             let place = find(&set, &self.key_of(testnet.as_ref(), text)?, text)?;
@@ -123,11 +120,19 @@ fn find(set: &[Validator], key: &[u8; 32], text: &str) -> anyhow::Result<usize> 
 }
 
 /// The validators of the last decision, in effect or not.
-pub(super) async fn last_set(connection: &Connection) -> anyhow::Result<ValidatorSet> {
-    let entries = connection.state_under(&state_key::validators()).await?;
-    let (_, value) = entries.last().context("the node's state has no validators")?;
-    let interval: Interval<ValidatorSet> = decode(value, RECORD_BYTES_MAX).context("the node's validators")?;
-    Ok(interval.value)
+async fn last_set(connection: &Connection) -> anyhow::Result<Vec<Validator>> {
+    let answer = connection.client.chain_get_validators(None).await?.value;
+    let set = answer.scheduled.map_or(answer.validators, |scheduled| scheduled.validators);
+    let key = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).ok().context("the node shows a key of another length");
+    let validator = |view: ValidatorView| {
+        Ok(Validator {
+            key: key(view.key.0)?,
+            peer: key(view.peer.0)?,
+            power: Power::new(view.power.0),
+            organization: view.organization.0,
+        })
+    };
+    set.validators.into_iter().map(validator).collect()
 }
 
 fn hex_key(text: &str) -> Option<[u8; 32]> {
@@ -205,7 +210,9 @@ mod tests {
         assert_eq!((long.peer, long.power), (peer, Some(7)));
         assert!(long.organization.is_some());
         let hex = hex::encode(key);
-        for wrong in ["", ":", &format!("{hex}:"), &format!("ab:{id}"), &format!("{hex}:{id}:much"), &format!("{hex}:{id}:1:X")] {
+        for wrong in
+            ["", ":", &format!("{hex}:"), &format!("ab:{id}"), &format!("{hex}:{id}:much"), &format!("{hex}:{id}:1:X")]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -225,7 +232,8 @@ mod tests {
             node.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             node
         };
-        let nodes = [node("a", serde_json::json!({ "consensus": key })), node("b", serde_json::json!({ "config": config }))];
+        let nodes =
+            [node("a", serde_json::json!({ "consensus": key })), node("b", serde_json::json!({ "config": config }))];
         let testnet = Testnet { path: "testnet.json".into(), content: serde_json::json!({ "nodes": nodes }) };
         let (a, b) = (testnet.node("a").expect("a node"), testnet.node("b").expect("a node"));
         assert_eq!(a, b);

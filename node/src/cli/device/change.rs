@@ -37,8 +37,7 @@ pub(super) async fn device(connection: &Connection, id: DeviceId) -> anyhow::Res
 
 pub(super) async fn register(connection: &Connection, args: &Register) -> anyhow::Result<Report> {
     let device_key = PrivateKey::read(&args.device_key)?;
-    let inception =
-        Inception { key: device_key.public(), next: args.next.commitment()?, model: args.model.clone() };
+    let inception = Inception { key: device_key.public(), next: args.next.commitment()?, model: args.model.clone() };
     let owner = connection.organization_id(&args.owner).await?;
     let signer = args.authority.signer(connection, owner).await?;
     let signer = Party::of(connection, signer, &args.keys).await?;

@@ -67,8 +67,9 @@ pub(super) async fn list(connection: &Connection, over: Option<ScopeName>, list:
         None => None,
     };
     let client = &connection.client;
-    let page =
-        collect::<_, GrantId>(list, async |after, limit, at| client.grant_list(over.clone(), after, limit, at, None).await);
+    let page = collect::<_, GrantId>(list, async |after, limit, at| {
+        client.grant_list(over.clone(), after, limit, at, None).await
+    });
     let page = page.await?;
     let names = connection.organization_names().await?;
     let line = |view: &GrantView| {

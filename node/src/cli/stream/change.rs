@@ -87,12 +87,8 @@ mod tests {
 
     fn write(directory: &tempfile::TempDir, name: &str, sequence: u64, content: &str) -> PathBuf {
         let hash = Hash::plain(b"anything");
-        let content = Content {
-            form: ContentForm::Plain,
-            hash: ContentHash::plain(content.as_bytes()),
-            bytes: 5,
-            readings: 1,
-        };
+        let content =
+            Content { form: ContentForm::Plain, hash: ContentHash::plain(content.as_bytes()), bytes: 5, readings: 1 };
         let call = Call::Attest(Attest {
             stream: StreamId::from_hash(hash),
             sequence,
