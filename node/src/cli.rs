@@ -19,6 +19,7 @@ mod grant;
 mod key;
 mod key_set;
 mod list;
+mod lookup;
 mod lot;
 mod names;
 mod node;

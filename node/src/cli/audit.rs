@@ -1,23 +1,27 @@
 //! `cairn audit`: ask a node what an auditor wants to know, and take the proof along.
 //!
-//! What a node answers here is the node's word, except for a bundle: that `cairn verify` judges without trusting
-//! anybody. Nothing here signs.
+//! What a node answers here is the node's word, except for bundles, lookups, checkpoints and live verdicts: those are
+//! judged without trusting anybody. Nothing here signs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use cairn_proofs::lookup::Question;
 use cairn_rpc::views::{AttestationSelector, AttestationView, Text};
-use cairn_types::{AttestationRef, StreamId};
+use cairn_types::{AttestationRef, Height, StreamId};
 use clap::{Args, Subcommand};
 
 mod bundle;
 mod find;
+mod live;
 mod stream;
 mod trace;
 mod verdict;
 
-use super::connect::Connection;
+use super::connect::{Connection, NodeArgs};
+use super::lookup::{ProofArgs, checkpoint};
+use super::names::height;
 use super::verify::content::{self, Salt};
 
 #[derive(Debug, Args)]
@@ -32,12 +36,46 @@ enum Audit {
     Bundle(bundle::Bundle),
     /// Who attested the content of a file.
     Find(find::Find),
-    /// Ask the node for its verdict about a file.
+    /// Ask the node for its verdict about a file; or judge here, with --live, what holds now.
     Verdict(verdict::AskVerdict),
     /// Where an attestation comes from: what it was derived from, who said it, whose the devices were.
     Trace(trace::Trace),
+    /// Have a question about the state answered completely, with proof, and check the proof here.
+    Lookup(Lookup),
+    /// The newest checkpoint, verified from the genesis hash through all changes of the validators: a light client.
+    Checkpoint(Checkpoint),
     /// Compare files with a whole stream: which are in it, which are missing, which are strange to it.
     Stream(stream::StreamAudit),
+}
+
+#[derive(Debug, Args)]
+struct Lookup {
+    /// The question: checkpoint, organizations, council, validators, parameters; or, with an id after the colon,
+    /// organization:ID, device:ID, deviceStreams:ID, deviceGrants:ID, grant:ID, grants:device:ID, stream:ID, lot:ID,
+    /// lots:ORGANIZATION, superseded:STREAM.
+    question: Question,
+    /// As it stood at this height [default: the latest]
+    #[arg(long, value_name = "HEIGHT", value_parser = height)]
+    at: Option<Height>,
+    #[command(flatten)]
+    prove: ProofArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+struct Checkpoint {
+    /// The checkpoint of this height [default: the latest]
+    #[arg(long, value_name = "HEIGHT", value_parser = height)]
+    at: Option<Height>,
+    /// How old it may be by this machine's clock, in seconds; any age if left out.
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
+    /// Keep it in this file, for 'cairn verify'.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 pub(super) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
@@ -46,6 +84,12 @@ pub(super) fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         Audit::Find(find) => find.node.run(async |connection| find.run(connection).await),
         Audit::Verdict(verdict) => verdict.node.run(async |connection| verdict.run(connection).await),
         Audit::Trace(trace) => trace.node.run(async |connection| trace.run(connection).await),
+        Audit::Lookup(lookup) => lookup
+            .node
+            .run(async |connection| lookup.prove.report(connection, lookup.question.clone(), lookup.at).await),
+        Audit::Checkpoint(Checkpoint { at, max_age, out, node }) => {
+            node.run(async |connection| checkpoint(connection, *at, *max_age, out.as_deref()).await)
+        }
         Audit::Stream(stream) => stream.node.run(async |connection| stream.run(connection).await),
     }
 }

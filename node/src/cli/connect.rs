@@ -4,6 +4,7 @@
 //! so with `--genesis`, and then no other network answers it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -14,7 +15,8 @@ use clap::Args;
 
 use super::list::{ListArgs, collect};
 use super::names::{GranteeName, OrganizationName, PrincipalName, ScopeName, ZoneName};
-use super::output::{NodeError, Report, conclude};
+use super::output::{NodeError, Report, Usage, conclude};
+use super::verify::chain_of;
 
 /// The node that is asked if nobody says otherwise: the first of a local network.
 const RPC_DEFAULT: &str = "http://127.0.0.1:7700";
@@ -28,6 +30,9 @@ pub(super) struct NodeArgs {
     /// The network: the hash of its block 0. A node of another is not spoken to [env: CAIRN_GENESIS]
     #[arg(long, value_name = "HASH", help_heading = "Node")]
     genesis: Option<ChainId>,
+    /// The network, by its genesis file.
+    #[arg(long, value_name = "FILE", help_heading = "Node", conflicts_with = "genesis")]
+    genesis_file: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -45,6 +50,9 @@ impl NodeArgs {
     }
 
     fn expected(&self) -> anyhow::Result<Option<ChainId>> {
+        if let Some(path) = &self.genesis_file {
+            return Ok(Some(chain_of(path)?));
+        }
         match (self.genesis, std::env::var("CAIRN_GENESIS")) {
             (Some(chain), _) => Ok(Some(chain)),
             (None, Ok(text)) if !text.is_empty() => Ok(Some(text.parse().context("CAIRN_GENESIS")?)),
@@ -97,6 +105,13 @@ impl Connection {
             self.status().await?;
         }
         Ok(())
+    }
+
+    /// The network that the person means, for a proof: what the node says of itself proves nothing.
+    pub(super) fn meant(&self) -> Result<ChainId, Usage> {
+        self.expected.ok_or_else(|| {
+            Usage("a proof needs the network that you mean: --genesis HASH or --genesis-file FILE".to_owned())
+        })
     }
 
     /// Where chain and node stand. A node of another network than the expected one is refused.
@@ -180,15 +195,26 @@ impl Connection {
         let all = collect::<_, Name>(ListArgs::default(), async |after, limit, at| {
             client.organization_list(after, limit, at).await
         });
-        Ok(OrganizationNames(all.await?.items.into_iter().map(|view| (view.id.0, view.name.0)).collect()))
+        Ok(all.await?.items.into_iter().map(|view| (view.id.0, view.name.0)).collect())
     }
 }
 
 /// Organizations by id, to show names to people.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OrganizationNames(BTreeMap<OrganizationId, Name>);
 
+impl FromIterator<(OrganizationId, Name)> for OrganizationNames {
+    fn from_iter<I: IntoIterator<Item = (OrganizationId, Name)>>(names: I) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
 impl OrganizationNames {
+    /// The id of the organization of this name.
+    pub(super) fn id_of(&self, name: &Name) -> Option<OrganizationId> {
+        self.0.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
+    }
+
     /// The organization's name; its id if it has none here.
     pub(super) fn of(&self, id: &OrganizationId) -> String {
         self.0.get(id).map_or_else(|| id.to_string(), ToString::to_string)

@@ -21,8 +21,8 @@ use super::sign::{Party, SignerKeys};
 use super::submit::{self, SubmitArgs};
 
 mod admit;
-mod parameters;
-mod show;
+pub(super) mod parameters;
+pub(super) mod show;
 mod validators;
 
 #[derive(Debug, Args)]

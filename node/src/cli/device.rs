@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cairn_proofs::lookup::Question;
 use cairn_types::{DeviceId, DeviceStatus, GrantId, Height, KeyCommitment, LotId, Position, ZonePath};
 use clap::{Args, Subcommand};
 
 use super::connect::NodeArgs;
 use super::list::ListArgs;
+use super::lookup::ProveArgs;
 use super::names::{OrganizationName, PrincipalName, ZoneName, height, position};
 use super::submit::SubmitArgs;
 use crate::keys::private::KeyName;
@@ -16,7 +18,7 @@ use crate::keys::private::KeyName;
 mod change;
 mod endorsement;
 mod handover;
-mod show;
+pub(super) mod show;
 
 #[derive(Debug, Args)]
 pub(super) struct DeviceCommand {
@@ -50,6 +52,8 @@ enum Device {
         #[arg(long, value_name = "HEIGHT", value_parser = height)]
         at: Option<Height>,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// List devices, by id.
@@ -68,6 +72,8 @@ enum Device {
         device: DeviceId,
         #[command(flatten)]
         list: ListArgs,
+        #[command(flatten)]
+        prove: ProveArgs,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -275,10 +281,14 @@ pub(super) fn run(command: DeviceCommand) -> anyhow::Result<ExitCode> {
         Device::CancelRecovery(args) => args.submit.run(async |connection| handover::cancel(connection, &args).await),
         Device::Offer(args) => args.submit.run(async |connection| handover::offer(connection, &args).await),
         Device::Accept(args) => args.submit.run(async |connection| handover::accept(connection, &args).await),
-        Device::Get { device, at, node } => node.run(async |connection| show::get(connection, device, at).await),
+        Device::Get { device, at, prove, node } => node.run(async |connection| match prove.prove {
+            true => prove.report(connection, Question::Device(device), at).await,
+            false => show::get(connection, device, at).await,
+        }),
         Device::List { zone, list, node } => node.run(async |connection| show::list(connection, zone, list).await),
-        Device::History { device, list, node } => {
-            node.run(async |connection| show::history(connection, device, list).await)
-        }
+        Device::History { device, list, prove, node } => node.run(async |connection| match prove.prove {
+            true => prove.report(connection, Question::Device(device), list.whole()?).await,
+            false => show::history(connection, device, list).await,
+        }),
     }
 }

@@ -4,16 +4,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cairn_types::{Action, Actions, GrantId, Height, Position};
+use cairn_proofs::lookup::Question;
+use cairn_types::{Action, Actions, DeviceId, GrantId, Height, Position};
 use clap::{Args, Subcommand};
 
 use super::connect::NodeArgs;
 use super::list::ListArgs;
+use super::lookup::ProveArgs;
 use super::names::{GranteeName, PrincipalName, ScopeName, action, actions, height, position};
 use super::submit::SubmitArgs;
 
 mod change;
-mod show;
+pub(super) mod show;
 
 #[derive(Debug, Args)]
 pub(super) struct GrantCommand {
@@ -35,6 +37,8 @@ enum Grant {
         #[arg(long, value_name = "HEIGHT", value_parser = height)]
         at: Option<Height>,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// List grants, the revoked ones among them.
@@ -42,8 +46,13 @@ enum Grant {
         /// Only those over exactly this: zone:ORG/PATH, device:ID or stream:ID.
         #[arg(long, value_name = "SCOPE")]
         over: Option<ScopeName>,
+        /// All that are over this device: over itself, its streams, its zone and all zones above.
+        #[arg(long, value_name = "ID", conflicts_with = "over")]
+        device: Option<DeviceId>,
         #[command(flatten)]
         list: ListArgs,
+        #[command(flatten)]
+        prove: ProveArgs,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -126,8 +135,18 @@ pub(super) fn run(command: GrantCommand) -> anyhow::Result<ExitCode> {
     match command.command {
         Grant::Give(args) => args.submit.run(async |connection| change::give(connection, &args).await),
         Grant::Revoke(args) => args.submit.run(async |connection| change::revoke(connection, &args).await),
-        Grant::Get { grant, at, node } => node.run(async |connection| show::get(connection, grant, at).await),
-        Grant::List { over, list, node } => node.run(async |connection| show::list(connection, over, list).await),
+        Grant::Get { grant, at, prove, node } => node.run(async |connection| match prove.prove {
+            true => prove.report(connection, Question::Grant(grant), at).await,
+            false => show::get(connection, grant, at).await,
+        }),
+        Grant::List { over, device, list, prove, node } => node.run(async |connection| match prove.prove {
+            true => {
+                let at = list.whole()?;
+                let question = show::question(connection, over, device, at).await?;
+                prove.report(connection, question, at).await
+            }
+            false => show::list(connection, over, device, list).await,
+        }),
         Grant::Check(args) => args.node.run(async |connection| show::check(connection, &args).await),
     }
 }

@@ -8,6 +8,7 @@ use cairn_types::Height;
 use clap::Args;
 
 use super::names::height;
+use super::output::Usage;
 
 /// How much of a list, and as of when.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -21,6 +22,14 @@ pub(super) struct ListArgs {
 }
 
 impl ListArgs {
+    /// The height of a list that is wanted whole.
+    pub(super) fn whole(&self) -> Result<Option<Height>, Usage> {
+        match self.limit {
+            None => Ok(self.at),
+            Some(_) => Err(Usage("a list is proven whole: leave --limit out".to_owned())),
+        }
+    }
+
     /// At most `limit`, as it stands.
     pub(super) const fn up_to(limit: Option<u32>) -> Self {
         Self { limit, at: None }

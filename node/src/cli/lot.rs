@@ -12,20 +12,22 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cairn_proofs::lookup::Question;
 use cairn_types::{Height, LotId, Position};
 use clap::{Args, Subcommand};
 
 use super::connect::NodeArgs;
 use super::list::ListArgs;
+use super::lookup::{ProveArgs, Prover};
 use super::names::{OrganizationName, height, position};
-use super::output::conclude;
+use super::output::{Usage, conclude};
 use super::submit::SubmitArgs;
 use crate::keys::private::KeyName;
 
 mod endorse;
 mod file;
 mod make;
-mod show;
+pub(super) mod show;
 pub(super) mod ticket;
 
 #[derive(Debug, Args)]
@@ -52,6 +54,8 @@ enum Lot {
         #[arg(long, value_name = "HEIGHT", value_parser = height)]
         at: Option<Height>,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// List lots.
@@ -62,6 +66,8 @@ enum Lot {
         #[command(flatten)]
         list: ListArgs,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// List the places of a lot that devices have claimed.
@@ -70,6 +76,8 @@ enum Lot {
         lot: LotId,
         #[command(flatten)]
         list: ListArgs,
+        #[command(flatten)]
+        prove: ProveArgs,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -123,10 +131,22 @@ pub(super) fn run(command: LotCommand) -> anyhow::Result<ExitCode> {
         Lot::Endorse(args) => args.submit.run(async |connection| endorse::endorse(connection, &args).await),
         Lot::ClaimTicket(args) => conclude(args.run(), args.json),
         Lot::Distrust(args) => args.submit.run(async |connection| endorse::distrust(connection, &args).await),
-        Lot::Get { lot, at, node } => node.run(async |connection| show::get(connection, lot, at).await),
-        Lot::List { manufacturer, list, node } => {
-            node.run(async |connection| show::list(connection, manufacturer, list).await)
-        }
-        Lot::Claims { lot, list, node } => node.run(async |connection| show::claims(connection, lot, list).await),
+        Lot::Get { lot, at, prove, node } => node.run(async |connection| match prove.prove {
+            true => prove.report(connection, Question::Lot(lot), at).await,
+            false => show::get(connection, lot, at).await,
+        }),
+        Lot::List { manufacturer, list, prove, node } => node.run(async |connection| {
+            if !prove.prove {
+                return show::list(connection, manufacturer, list).await;
+            }
+            let (at, wanted) = (list.whole()?, "lots are proven of a manufacturer: --manufacturer ORG");
+            let name = manufacturer.ok_or_else(|| Usage(wanted.to_owned()))?;
+            let id = Prover::new(connection)?.organization_id(&name, at).await?;
+            prove.report(connection, Question::Lots(id), at).await
+        }),
+        Lot::Claims { lot, list, prove, node } => node.run(async |connection| match prove.prove {
+            true => prove.report(connection, Question::Lot(lot), list.whole()?).await,
+            false => show::claims(connection, lot, list).await,
+        }),
     }
 }

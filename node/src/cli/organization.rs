@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
+use cairn_proofs::lookup::Question;
 use cairn_rpc::views::{OrganizationView, Text};
 use cairn_types::{Height, Name, Position};
 use clap::{Args, Subcommand};
 
 use super::connect::{Connection, NodeArgs};
 use super::list::{ListArgs, collect, footer};
+use super::lookup::{ProveArgs, Prover};
 use super::names::{OrganizationName, height};
 use super::output::{Report, Rows, table};
 
@@ -26,6 +28,8 @@ enum Organization {
         #[command(flatten)]
         list: ListArgs,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// Show one organization.
@@ -37,6 +41,8 @@ enum Organization {
         #[arg(long, value_name = "HEIGHT", value_parser = height)]
         at: Option<Height>,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// Replace an organization's keys: those to which it committed sign, or its recovery keys.
@@ -45,10 +51,17 @@ enum Organization {
 
 pub(super) fn run(command: OrganizationCommand) -> anyhow::Result<ExitCode> {
     match command.command {
-        Organization::List { list, node } => node.run(async |connection| all(connection, list).await),
-        Organization::Get { organization, at, node } => {
-            node.run(async |connection| get(connection, organization, at).await)
-        }
+        Organization::List { list, prove, node } => node.run(async |connection| match prove.prove {
+            true => prove.report(connection, Question::Organizations, list.whole()?).await,
+            false => all(connection, list).await,
+        }),
+        Organization::Get { organization, at, prove, node } => node.run(async |connection| {
+            if !prove.prove {
+                return get(connection, organization, at).await;
+            }
+            let id = Prover::new(connection)?.organization_id(&organization, at).await?;
+            prove.report(connection, Question::Organization(id), at).await
+        }),
         Organization::Rotate(args) => args.submit.run(async |connection| args.run(connection).await),
     }
 }
@@ -67,10 +80,12 @@ async fn all(connection: &Connection, list: ListArgs) -> anyhow::Result<Report> 
     let page = collect::<_, Name>(list, async |after, limit, at| client.organization_list(after, limit, at).await);
     let page = page.await?;
     let line = |view: &OrganizationView| {
-        vec![view.name.to_string(), roles(view), threshold(view), view.id.to_string(), view.title.clone()]
+        let state = if view.expelled.is_some() { "expelled" } else { "member" };
+        let (name, id) = (view.name.to_string(), view.id.to_string());
+        vec![name, roles(view), threshold(view), state.to_owned(), id, view.title.clone()]
     };
     let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
-    let table = table(&["NAME", "ROLES", "KEYS", "ID", "TITLE"], &lines);
+    let table = table(&["NAME", "ROLES", "KEYS", "STATE", "ID", "TITLE"], &lines);
     Report::new(&page, format!("{table}{}", footer(&page, "organization")))
 }
 
@@ -85,6 +100,11 @@ async fn get(connection: &Connection, name: OrganizationName, at: Option<Height>
         .row("keys", format!("{}, since {}", threshold(view), Position::from(view.keys_since)));
     let rows =
         view.keys.keys.iter().enumerate().fold(rows, |rows, (index, key)| rows.row(&format!("key {index}"), key));
-    let rows = rows.maybe("next keys", view.next.map(|next| format!("committed to as {next}")));
+    let rows = rows
+        .maybe("next keys", view.next.map(|next| format!("committed to as {next}")))
+        .maybe("recovery", view.recovery.as_ref().map(|set| format!("{} of {} keys", set.threshold, set.keys.len())))
+        .row("key epochs", view.key_epochs)
+        .row("admitted", Position::from(view.admitted))
+        .maybe("expelled", view.expelled.map(Position::from));
     Report::new(&answer, rows)
 }

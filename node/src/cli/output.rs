@@ -18,15 +18,27 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+/// Exit status if what was asked for holds.
+pub(super) const EXIT_HOLDS: u8 = 0;
+
+/// Exit status if it does not, or if something failed.
+pub(super) const EXIT_FAILED: u8 = 1;
+
 /// Exit status of a wrong command line, as clap has it.
 const EXIT_USAGE: u8 = 2;
+
+/// Exit status if nothing was refuted, but something was not shown or is in doubt.
+pub(super) const EXIT_DOUBTFUL: u8 = 3;
+
+/// Exit status if nobody can tell, because the newest checkpoint is too old.
+pub(super) const EXIT_UNKNOWN: u8 = 4;
 
 /// What a command found or did.
 #[derive(Debug)]
 pub(super) struct Report {
     json: Value,
     text: String,
-    holds: bool,
+    status: u8,
     failure: Option<anyhow::Error>,
 }
 
@@ -34,13 +46,19 @@ impl Report {
     /// A report whose JSON form is `answer` itself.
     pub(super) fn new(answer: &impl Serialize, text: impl fmt::Display) -> anyhow::Result<Self> {
         let json = serde_json::to_value(answer).context("the answer as JSON")?;
-        Ok(Self { json, text: text.to_string(), holds: true, failure: None })
+        Ok(Self { json, text: text.to_string(), status: EXIT_HOLDS, failure: None })
     }
 
     /// Says that what was asked for does not hold: exit status 1.
     #[must_use]
-    pub(super) fn holding(mut self, holds: bool) -> Self {
-        self.holds = holds;
+    pub(super) fn holding(self, holds: bool) -> Self {
+        self.with_status(if holds { EXIT_HOLDS } else { EXIT_FAILED })
+    }
+
+    /// Tells a script more than whether it holds.
+    #[must_use]
+    pub(super) fn with_status(mut self, status: u8) -> Self {
+        self.status = status;
         self
     }
 
@@ -71,9 +89,9 @@ pub(super) enum NodeError {
 /// Prints how a command ended, and tells the exit status.
 pub(super) fn conclude(outcome: anyhow::Result<Report>, as_json: bool) -> anyhow::Result<ExitCode> {
     match outcome {
-        Ok(Report { json, text, holds, failure: None }) => {
+        Ok(Report { json, text, status, failure: None }) => {
             print(&if as_json { format!("{json:#}") } else { text })?;
-            Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(ExitCode::from(status))
         }
         Ok(Report { mut json, text, failure: Some(failure), .. }) => {
             if as_json && let Value::Object(members) = &mut json {

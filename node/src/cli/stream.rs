@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cairn_proofs::lookup::Question;
 use cairn_rpc::views::{AttestationView, StreamView, Text};
 use cairn_types::call::OpenStream;
 use cairn_types::{AttestationRef, Call, DeviceId, GrantId, Height, Name, Position, StreamId};
@@ -10,6 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::connect::{Connection, NodeArgs};
 use super::list::{ListArgs, collect, footer};
+use super::lookup::ProveArgs;
 use super::names::{PrincipalName, StreamName, attestation, height};
 use super::output::{Report, Rows, Usage, counted, table, time};
 use super::sign::Party;
@@ -45,6 +47,8 @@ enum Stream {
         #[arg(long, value_name = "HEIGHT", value_parser = height)]
         at: Option<Height>,
         #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
         node: NodeArgs,
     },
     /// List streams.
@@ -54,6 +58,8 @@ enum Stream {
         device: Option<DeviceId>,
         #[command(flatten)]
         list: ListArgs,
+        #[command(flatten)]
+        prove: ProveArgs,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -151,11 +157,18 @@ pub(super) fn run(command: StreamCommand) -> anyhow::Result<ExitCode> {
         Stream::Close(args) => args.submit.run(async |connection| change::close(connection, &args).await),
         Stream::Supersede(args) => args.submit.run(async |connection| change::supersede(connection, &args).await),
         Stream::ReportFork(args) => args.submit.run(async |connection| change::report_fork(connection, &args).await),
-        Stream::Get { stream, device, at, node } => node.run(async |connection| {
+        Stream::Get { stream, device, at, prove, node } => node.run(async |connection| {
             let stream = identify(&stream, device)?;
-            get(connection, stream, at).await
+            match prove.prove {
+                true => prove.report(connection, Question::Stream(stream), at).await,
+                false => get(connection, stream, at).await,
+            }
         }),
-        Stream::List { device, list, node } => node.run(async |connection| all(connection, device, list).await),
+        Stream::List { device, list, prove, node } => node.run(async |connection| match (prove.prove, device) {
+            (true, Some(device)) => prove.report(connection, Question::DeviceStreams(device), list.whole()?).await,
+            (true, None) => Err(Usage("streams are proven of a device: --device ID".to_owned()).into()),
+            (false, _) => all(connection, device, list).await,
+        }),
         Stream::Range { stream, device, from, limit, node } => node.run(async |connection| {
             let stream = identify(&stream, device)?;
             range(connection, stream, from, limit).await
@@ -182,10 +195,9 @@ async fn open(connection: &Connection, args: &Open) -> anyhow::Result<Report> {
     sent.report(&format!("opened stream {}", args.name), &[("stream", stream.to_string())])
 }
 
-async fn get(connection: &Connection, id: StreamId, at: Option<Height>) -> anyhow::Result<Report> {
-    let answer = connection.client.stream_get(Text(id), at.map(Text)).await?;
-    let view = &answer.value;
-    let rows = Rows::new()
+/// A stream in lines.
+pub(super) fn rows(view: &StreamView) -> Rows {
+    Rows::new()
         .row("stream", view.id)
         .row("name", &view.name)
         .row("device", view.device)
@@ -194,8 +206,34 @@ async fn get(connection: &Connection, id: StreamId, at: Option<Height>) -> anyho
         .row("opened at", Position::from(view.opened))
         .row("head", format!("{} at {}", view.head, Position::from(view.head_position)))
         .maybe("closed at", view.closed.map(Position::from))
-        .maybe("forked at", view.forked_at.map(|sequence| format!("sequence {sequence}")));
-    Report::new(&answer, rows)
+        .maybe("forked at", view.forked_at.map(|sequence| format!("sequence {sequence}")))
+}
+
+/// Streams, a line each.
+pub(super) fn lines(views: &[StreamView]) -> String {
+    let line = |view: &StreamView| {
+        vec![
+            view.id.to_string(),
+            view.name.to_string(),
+            view.count.to_string(),
+            standing(view),
+            view.device.to_string(),
+        ]
+    };
+    table(&["STREAM", "NAME", "COUNT", "STATE", "DEVICE"], &views.iter().map(line).collect::<Vec<_>>())
+}
+
+fn standing(view: &StreamView) -> String {
+    match (view.forked_at, view.closed) {
+        (Some(sequence), _) => format!("forked at number {sequence}"),
+        (None, Some(closed)) => format!("closed at {}", Position::from(closed)),
+        (None, None) => "open".to_owned(),
+    }
+}
+
+async fn get(connection: &Connection, id: StreamId, at: Option<Height>) -> anyhow::Result<Report> {
+    let answer = connection.client.stream_get(Text(id), at.map(Text)).await?;
+    Report::new(&answer, rows(&answer.value))
 }
 
 async fn all(connection: &Connection, device: Option<DeviceId>, list: ListArgs) -> anyhow::Result<Report> {
@@ -204,12 +242,16 @@ async fn all(connection: &Connection, device: Option<DeviceId>, list: ListArgs) 
         client.stream_list(device.map(Text), after, limit, at).await
     });
     let page = page.await?;
-    let line = |view: &StreamView| {
-        vec![view.id.to_string(), view.name.to_string(), view.count.to_string(), view.device.to_string()]
-    };
-    let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
-    let table = table(&["STREAM", "NAME", "COUNT", "DEVICE"], &lines);
+    let table = lines(&page.items);
     Report::new(&page, format!("{table}{}", footer(&page, "stream")))
+}
+
+/// That an attestation is not to be used any more, and what to use instead.
+fn superseded(view: &AttestationView) -> String {
+    view.superseded.map_or_else(String::new, |superseded| {
+        let at = Position::from(superseded.at);
+        superseded.replacement.map_or_else(|| format!("at {at}"), |place| format!("at {at}, by {place}"))
+    })
 }
 
 async fn range(connection: &Connection, id: StreamId, from: u64, limit: Option<u32>) -> anyhow::Result<Report> {
@@ -226,9 +268,10 @@ async fn range(connection: &Connection, id: StreamId, from: u64, limit: Option<u
             time(view.time_ms.0),
             view.content.readings.to_string(),
             view.content.hash.to_string(),
+            superseded(view),
         ]
     };
     let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
-    let table = table(&["SEQUENCE", "POSITION", "TIME", "READINGS", "CONTENT"], &lines);
+    let table = table(&["SEQUENCE", "POSITION", "TIME", "READINGS", "CONTENT", "SUPERSEDED"], &lines);
     Report::new(&page, format!("{table}{}", footer(&page, "attestation")))
 }

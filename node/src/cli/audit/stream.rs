@@ -1,7 +1,8 @@
 //! `cairn audit stream`: files against a whole stream, number by number.
 //!
 //! A stream has no gaps in the ledger, so a day that was left out shows at once: as a number for which there is no file,
-//! or as a file that no number stands for. The comparison itself is in [`mod@compare`].
+//! or as a file that no number stands for. The comparison itself is in [`mod@compare`]; pauses longer than the stream's
+//! cadence, and times that no attestation claims, are found in [`mod@spans`].
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use clap::Args;
 use rayon::prelude::*;
 
 mod compare;
+mod spans;
 mod tell;
 
 use super::super::connect::{Connection, NodeArgs};
@@ -46,6 +48,8 @@ pub(super) struct StreamAudit {
 /// A stream as it stood at a height, with all its attestations.
 struct Ledger {
     height: Height,
+    /// When the block of that height was proposed.
+    time_ms: u64,
     stream: StreamView,
     attestations: Vec<AttestationView>,
 }
@@ -58,7 +62,8 @@ impl StreamAudit {
         let comparison = compare(&files, &ledger.attestations);
         let answer = tell::in_json(&ledger, &files, &comparison);
         let text = tell::in_words(&ledger, &files, &comparison, Paint::of_stdout());
-        Ok(Report::new(&answer, text)?.holding(comparison.is_complete()))
+        let holds = comparison.is_complete() && ledger.stream.forked_at.is_none();
+        Ok(Report::new(&answer, text)?.holding(holds))
     }
 
     fn id(&self) -> anyhow::Result<StreamId> {
@@ -108,15 +113,16 @@ fn files_of(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 async fn read(client: &Client, id: StreamId) -> Result<Ledger, ClientError> {
     let answer = client.stream_get(Text(id), None).await?;
     let (height, stream) = (answer.height.0, answer.value);
+    let time_ms = client.chain_get_header(Some(answer.height)).await?.value.header.time_ms.0;
     let count = stream.count.0;
     let mut attestations: Vec<AttestationView> = Vec::new();
     let contradiction = |reason: String| ClientError::Answer { reason };
     loop {
         let have = u64::try_from(attestations.len()).unwrap_or(u64::MAX);
         if have >= count {
-            return Ok(Ledger { height, stream, attestations });
+            return Ok(Ledger { height, time_ms, stream, attestations });
         }
-        let page = client.stream_get_range(Text(id), Some(Text(have)), Some(PAGE_MAX), None).await?;
+        let page = client.stream_get_range(Text(id), Some(Text(have)), Some(PAGE_MAX), Some(answer.height)).await?;
         if page.items.is_empty() {
             return Err(contradiction(format!("the stream has {count} attestations, but the node lists {have}")));
         }

@@ -1,4 +1,5 @@
-//! `cairn audit verdict`: what a node says about a file. It is the node's word; `cairn verify` needs nobody's.
+//! `cairn audit verdict`: what a node says about a file. It is the node's word; `cairn verify` needs nobody's, and neither
+//! does `--live`, which is in [`live`](super::live).
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -9,15 +10,16 @@ use cairn_types::{Position, StreamId};
 use clap::Args;
 
 use super::super::connect::{Connection, NodeArgs};
-use super::super::output::{Report, counted, time};
+use super::super::output::{Report, Usage, counted, time};
 use super::super::verify::content::{self, Salt};
 use super::super::verify::paint::{BAD, DOUBT, GOOD, Paint, harmless, short};
-use super::{find, only};
+use super::{find, live, only};
 
 #[derive(Debug, Args)]
 pub(super) struct AskVerdict {
-    /// The content that is said to be attested.
-    file: PathBuf,
+    /// The content that is said to be attested. With --live the question may be about the attestation alone.
+    #[arg(required_unless_present = "live")]
+    file: Option<PathBuf>,
     /// The attestation: its transaction's id, or STREAM/SEQUENCE; if left out, the one that has this content.
     #[arg(long, value_name = "TX|STREAM/SEQ")]
     attestation: Option<Text<AttestationSelector>>,
@@ -27,9 +29,14 @@ pub(super) struct AskVerdict {
     /// The salt of a salted content: a file of 64 hexadecimal digits.
     #[arg(long, value_name = "HEXFILE")]
     salt: Option<PathBuf>,
-    /// How old the latest final block may be by the node's clock, in seconds; any age if left out.
+    /// How old the latest final block may be, in seconds, by the node's clock; with --live by this machine's. Any age if
+    /// left out.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u64>,
+    /// Ask about now, and judge here instead of believing the node: ok, refused, doubtful, or unknown if the newest
+    /// checkpoint is older than --max-age. Exit status 0, 1, 3 and 4. Needs --genesis or --genesis-file.
+    #[arg(long, requires = "max_age")]
+    live: bool,
     #[command(flatten)]
     pub(super) node: NodeArgs,
 }
@@ -37,20 +44,27 @@ pub(super) struct AskVerdict {
 impl AskVerdict {
     pub(super) async fn run(&self, connection: &Connection) -> anyhow::Result<Report> {
         let salt = self.salt.as_deref().map(Salt::read).transpose()?;
-        let evidence = content::evidence(&self.file, salt.as_ref())?;
+        let evidence = self.file.as_deref().map(|file| content::evidence(file, salt.as_ref())).transpose()?;
         let client = &connection.client;
-        let selector = match self.attestation {
-            Some(selector) => selector,
-            None => Text::from(only(find::all(client, evidence.hash).await?, self.stream, &self.file)?.id.0),
+        let selector = match (self.attestation, &self.file, &evidence) {
+            (Some(selector), _, _) => selector,
+            (None, Some(file), Some(evidence)) => {
+                Text::from(only(find::all(client, evidence.hash).await?, self.stream, file)?.id.0)
+            }
+            _ => return Err(Usage("which attestation? name it with --attestation, or its file".to_owned()).into()),
         };
+        if let (true, Some(max_age)) = (self.live, self.max_age) {
+            return live::ask(connection, selector, evidence, max_age).await;
+        }
         let age_max_ms = self.max_age.map(|seconds| Text(seconds.saturating_mul(1_000)));
-        let answer = client.audit_verdict(selector, Some(evidence.into()), age_max_ms, None).await?;
+        let answer = client.audit_verdict(selector, evidence.map(Into::into), age_max_ms, None).await?;
         let text = self.in_words(&answer.value, Paint::of_stdout());
         Ok(Report::new(&answer, text)?.holding(answer.value.outcome == Outcome::Valid.name()))
     }
 
     fn in_words(&self, verdict: &VerdictView, paint: Paint) -> String {
-        let mut text = format!("{}   {}", paint.outcome(&harmless(&verdict.outcome)), self.file.display());
+        let file = self.file.as_deref().map(|file| file.display().to_string()).unwrap_or_default();
+        let mut text = format!("{}   {file}", paint.outcome(&harmless(&verdict.outcome)));
         if let Some(statement) = &verdict.statement {
             let (id, stream) = (short(&statement.id), short(&statement.stream));
             let _ = write!(text, ": attestation {id}, number {} of stream {stream}", statement.sequence);
@@ -103,7 +117,12 @@ fn axes(verdict: &VerdictView) -> Vec<(&'static str, String, String)> {
     let key = verdict.key.as_ref().map(|axis| (axis.standing.clone(), String::new()));
     let device = verdict.device.as_ref().map(|axis| {
         let zones = axis.zones.iter().map(|zone| zone.value.zone.path.to_string()).collect::<Vec<_>>();
-        (axis.standing.clone(), format!(": {}, in {}", axis.model.escape_debug(), zones.join(", then ")))
+        let word = axis.endorsement.as_ref().map(|word| {
+            let trust = harmless(&word.trust);
+            format!(", endorsed as {}, which is {trust}", word.serial.escape_debug())
+        });
+        let word = word.unwrap_or_else(|| ", unendorsed".to_owned());
+        (axis.standing.clone(), format!(": {}, in {}{word}", axis.model.escape_debug(), zones.join(", then ")))
     });
     let authority = verdict.authority.as_ref().map(|axis| {
         let grants = counted(axis.path.len(), "grant");
@@ -117,6 +136,13 @@ fn axes(verdict: &VerdictView) -> Vec<(&'static str, String, String)> {
         0 => ("nothing".to_owned(), String::new()),
         _ => (events.iter().map(happened).collect::<Vec<_>>().join("; "), String::new()),
     });
+    let present = verdict.present.as_ref().map(|axis| {
+        let status = axis.status.and_then(|name| serde_json::to_value(name).ok());
+        let status = status.as_ref().and_then(|name| name.as_str()).unwrap_or("unknown").to_owned();
+        let superseded = if axis.superseded { ", superseded" } else { "" };
+        let words = format!(", authority {}, device {status}, stream {}{superseded}", axis.authority, axis.stream);
+        (format!("key {}", axis.key), words)
+    });
     let all = [
         ("integrity", integrity),
         ("bounds", bounds),
@@ -126,6 +152,7 @@ fn axes(verdict: &VerdictView) -> Vec<(&'static str, String, String)> {
         ("authority", authority),
         ("stream", stream),
         ("later", later),
+        ("present", present),
     ];
     all.into_iter()
         .map(|(axis, reached)| {

@@ -64,7 +64,7 @@ fn field<'a>(parameters: &'a mut Parameters, name: &str) -> Option<Field<'a>> {
 }
 
 /// All parameters by name, in their order.
-pub(super) fn all(parameters: &Parameters) -> [(&'static str, u64); 13] {
+pub(in crate::cli) fn all(parameters: &Parameters) -> [(&'static str, u64); 13] {
     [
         ("lifetime_max", parameters.lifetime_max),
         ("recovery_delay", parameters.recovery_delay),

@@ -20,7 +20,8 @@ fn council_table(council: &CouncilView) -> String {
     table(&["COUNCIL", "KEYS", "ID", "TITLE"], &lines)
 }
 
-fn validators_table(set: &ValidatorsView, names: &OrganizationNames) -> String {
+/// A set of validators, a line each.
+pub(in crate::cli) fn validators_table(set: &ValidatorsView, names: &OrganizationNames) -> String {
     let lines: Vec<Vec<String>> = set
         .validators
         .iter()

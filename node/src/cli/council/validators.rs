@@ -178,7 +178,8 @@ impl Testnet {
             Some(text) => hex_key(text).with_context(|| format!("{name}: {text} is no consensus key"))?,
             None => consensus_key(Path::new(node["config"].as_str().unwrap_or_default()))?,
         };
-        Ok(Named { key, peer, power: None, organization: None })
+        let organization = node["organization"].as_str().map(str::parse).transpose()?;
+        Ok(Named { key, peer, power: None, organization })
     }
 }
 

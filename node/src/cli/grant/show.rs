@@ -1,12 +1,14 @@
 //! What shows authority: a grant, a list of them, and whether somebody holds it.
 
+use cairn_proofs::lookup::Question;
 use cairn_rpc::views::{GrantView, GranteeView, ScopeView, Text};
-use cairn_types::{Action, GrantId, Height, Position, Principal, Scope};
+use cairn_types::{Action, DeviceId, GrantId, Height, Position, Principal, Scope};
 
 use super::super::connect::{Connection, OrganizationNames};
 use super::super::list::{ListArgs, collect, footer};
+use super::super::lookup::Prover;
 use super::super::names::ScopeName;
-use super::super::output::{Report, Rows, table};
+use super::super::output::{Report, Rows, Usage, table};
 use super::Check;
 
 fn grantee(names: &OrganizationNames, view: &GranteeView) -> String {
@@ -40,7 +42,8 @@ fn standing(view: &GrantView) -> String {
     }
 }
 
-fn rows(names: &OrganizationNames, view: &GrantView) -> Rows {
+/// A grant in lines.
+pub(in crate::cli) fn rows(names: &OrganizationNames, view: &GrantView) -> Rows {
     Rows::new()
         .row("grant", view.id)
         .row("from", names.principal(&Principal::from(view.grantor)))
@@ -55,29 +58,52 @@ fn rows(names: &OrganizationNames, view: &GrantView) -> Rows {
         .maybe("in doubt since", view.suspect_since.map(Position::from))
 }
 
+/// Grants, a line each.
+pub(in crate::cli) fn lines(names: &OrganizationNames, views: &[GrantView]) -> String {
+    let line = |view: &GrantView| {
+        let (to, over) = (grantee(names, &view.grantee), scope(names, &view.scope));
+        vec![view.id.to_string(), standing(view), actions(view), over, to]
+    };
+    table(&["GRANT", "STATE", "ACTIONS", "OVER", "TO"], &views.iter().map(line).collect::<Vec<_>>())
+}
+
 pub(super) async fn get(connection: &Connection, id: GrantId, at: Option<Height>) -> anyhow::Result<Report> {
     let answer = connection.client.grant_get(Text(id), at.map(Text)).await?;
     let names = connection.organization_names().await?;
     Report::new(&answer, rows(&names, &answer.value))
 }
 
-pub(super) async fn list(connection: &Connection, over: Option<ScopeName>, list: ListArgs) -> anyhow::Result<Report> {
+/// What is asked of a proof: only lists that belong to something are complete.
+pub(super) async fn question(
+    connection: &Connection,
+    over: Option<ScopeName>,
+    device: Option<DeviceId>,
+    at: Option<Height>,
+) -> anyhow::Result<Question> {
+    match (over, device) {
+        (_, Some(device)) => Ok(Question::DeviceGrants(device)),
+        (Some(over), None) => Ok(Question::Grants(Prover::new(connection)?.scope(&over, at).await?)),
+        (None, None) => Err(Usage("grants are proven over something: --device ID or --over SCOPE".to_owned()).into()),
+    }
+}
+
+pub(super) async fn list(
+    connection: &Connection,
+    over: Option<ScopeName>,
+    device: Option<DeviceId>,
+    list: ListArgs,
+) -> anyhow::Result<Report> {
     let over = match &over {
         Some(name) => Some(ScopeView::from(connection.scope(name).await?)),
         None => None,
     };
     let client = &connection.client;
     let page = collect::<_, GrantId>(list, async |after, limit, at| {
-        client.grant_list(over.clone(), after, limit, at, None).await
+        client.grant_list(over.clone(), after, limit, at, device.map(Text)).await
     });
     let page = page.await?;
     let names = connection.organization_names().await?;
-    let line = |view: &GrantView| {
-        let (to, over) = (grantee(&names, &view.grantee), scope(&names, &view.scope));
-        vec![view.id.to_string(), standing(view), actions(view), over, to]
-    };
-    let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
-    let table = table(&["GRANT", "STATE", "ACTIONS", "OVER", "TO"], &lines);
+    let table = lines(&names, &page.items);
     Report::new(&page, format!("{table}{}", footer(&page, "grant")))
 }
 

@@ -20,7 +20,8 @@ fn standing(view: &LotView) -> String {
     view.to.map_or_else(|| "trusted".to_owned(), |to| format!("distrusted at {}", Position::from(to)))
 }
 
-fn rows(names: &OrganizationNames, view: &LotView) -> Rows {
+/// A lot in lines.
+pub(in crate::cli) fn rows(names: &OrganizationNames, view: &LotView) -> Rows {
     let rows = Rows::new()
         .row("lot", view.id)
         .row("label", harmless(&view.label))
@@ -34,6 +35,16 @@ fn rows(names: &OrganizationNames, view: &LotView) -> Rows {
         .row("endorsed at", Position::from(view.from))
         .row("state", standing(view))
         .maybe("in doubt since", view.suspect_since.map(Position::from))
+}
+
+/// Lots, a line each.
+pub(in crate::cli) fn lines(names: &OrganizationNames, views: &[LotView]) -> String {
+    let line = |view: &LotView| {
+        let manufacturer = names.of(&view.manufacturer.0);
+        vec![view.id.to_string(), standing(view), basis(&view.basis), manufacturer, harmless(&view.label)]
+    };
+    let titles = ["LOT", "STATE", "DEVICES", "MANUFACTURER", "LABEL"];
+    table(&titles, &views.iter().map(line).collect::<Vec<_>>())
 }
 
 pub(super) async fn get(connection: &Connection, lot: LotId, at: Option<Height>) -> anyhow::Result<Report> {
@@ -54,12 +65,7 @@ pub(super) async fn list(
     });
     let page = page.await?;
     let names = connection.organization_names().await?;
-    let line = |view: &LotView| {
-        let manufacturer = names.of(&view.manufacturer.0);
-        vec![view.id.to_string(), standing(view), basis(&view.basis), manufacturer, harmless(&view.label)]
-    };
-    let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
-    let table = table(&["LOT", "STATE", "DEVICES", "MANUFACTURER", "LABEL"], &lines);
+    let table = lines(&names, &page.items);
     Report::new(&page, format!("{table}{}", footer(&page, "lot")))
 }
 

@@ -89,7 +89,7 @@ pub(super) fn compare(files: &[HeldFile], attestations: &[AttestationView]) -> C
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use cairn_proofs::verdict::ContentEvidence;
     use cairn_rpc::views::AttestationView;
     use cairn_types::{ContentForm, ContentHash};
@@ -106,7 +106,7 @@ mod tests {
         contents.iter().map(|content| HeldFile { path: content.into(), evidence: vec![evidence(content)] }).collect()
     }
 
-    fn stream(contents: &[&str]) -> Vec<AttestationView> {
+    pub(in super::super) fn stream(contents: &[&str]) -> Vec<AttestationView> {
         let id = "0".repeat(64);
         let attestation = |(sequence, content): (usize, &&str)| {
             let hash = ContentHash::plain(content.as_bytes()).to_string();

@@ -7,8 +7,9 @@ use cairn_types::Position;
 use serde_json::{Value, json};
 
 use super::super::super::output::{counted, time};
-use super::super::super::verify::paint::{BAD, GOOD, Paint, short, thousands};
+use super::super::super::verify::paint::{BAD, DOUBT, GOOD, Paint, short, thousands};
 use super::compare::{Comparison, HeldFile};
+use super::spans::{Hole, Missing, Part, runs, silences, unclaimed};
 use super::{AttestationView, Ledger};
 
 /// Characters of a column of names, at most: beyond, names push the rest aside.
@@ -60,17 +61,89 @@ pub(super) fn in_words(ledger: &Ledger, files: &[HeldFile], comparison: &Compari
             line(format!("  {:>digits$}  {} {}  {words}", "–", paint.bad(BAD), paint.bad(&name)));
         }
     }
-    if stream.forked_at.is_some() || stream.closed.is_some() {
+    let notes = notes(ledger, comparison, paint);
+    if !notes.is_empty() {
         line(String::new());
     }
-    if let Some(at) = stream.forked_at {
-        line(format!("  {} the device said two things as number {at}", paint.bad(BAD)));
-    }
-    if let Some(closed) = stream.closed {
-        line(format!("  the stream was closed at {}", Position::from(closed)));
-    }
+    notes.into_iter().for_each(line);
     let _ = write!(text, "\n{}", summary(ledger, comparison, paint));
     text
+}
+
+/// What is to be said of the whole stream: what is missing, silent, forked, closed, superseded.
+fn notes(ledger: &Ledger, comparison: &Comparison, paint: Paint) -> Vec<String> {
+    let (bad, doubt) = (paint.bad(BAD), paint.doubt(DOUBT));
+    let stream = &ledger.stream;
+    let mut notes = Vec::new();
+    for Missing { first, last, part } in runs(comparison.missing(), stream.count.0) {
+        let which = if first == last { format!("number {first}") } else { format!("numbers {first} to {last}") };
+        let claimed = claimed(ledger, first, last).map(|time| format!(", {time}")).unwrap_or_default();
+        let part = if part == Part::Whole { "all of it".to_owned() } else { format!("the {}", part.name()) };
+        notes.push(format!("  {bad} missing: {part}, {which}{claimed}"));
+    }
+    for silence in ledger.silences() {
+        notes.push(format!("  {doubt} silent: {}", hole(&silence, "in block time")));
+    }
+    for hole_ in ledger.unclaimed() {
+        notes.push(format!("  {doubt} unclaimed: {}", hole(&hole_, "by the device's clock")));
+    }
+    for attestation in &ledger.attestations {
+        if let Some(superseded) = attestation.superseded {
+            let by = superseded.replacement.map(|place| format!("; use {place}")).unwrap_or_default();
+            let at = Position::from(superseded.at);
+            notes.push(format!("  {doubt} superseded: number {}, at {at}{by}", attestation.sequence));
+        }
+    }
+    if let Some(at) = stream.forked_at {
+        notes.push(format!("  {bad} forked: the device said two things as number {at}"));
+    }
+    if let Some(closed) = stream.closed {
+        notes.push(format!("  closed: at {}", Position::from(closed)));
+    }
+    notes
+}
+
+/// The time that the device claims for a run of numbers.
+fn claimed(ledger: &Ledger, first: u64, last: u64) -> Option<String> {
+    let of = |sequence: u64| ledger.attestations.iter().find(|one| one.sequence.0 == sequence)?.claimed;
+    let (from, to) = (of(first)?.from_ms.0, of(last)?.to_ms.0);
+    Some(format!("claimed for {} to {}", time_of(from), time_of(to)))
+}
+
+fn time_of(time_ms: i64) -> String {
+    u64::try_from(time_ms).map_or_else(|_| format!("{time_ms} ms"), time)
+}
+
+fn hole(hole: &Hole, whose: &str) -> String {
+    let (from, to) = (time_of(hole.from_ms), time_of(hole.to_ms));
+    match hole.before {
+        Some(before) => format!("{from} to {to} {whose}, between numbers {} and {before}", hole.after),
+        None => format!("since {from} {whose}, after number {}", hole.after),
+    }
+}
+
+fn hole_json(hole: &Hole) -> Value {
+    json!({
+        "after": hole.after.to_string(),
+        "before": hole.before.map(|before| before.to_string()),
+        "fromMs": hole.from_ms.to_string(),
+        "toMs": hole.to_ms.to_string(),
+    })
+}
+
+impl Ledger {
+    /// Pauses longer than the declared cadence; none if none is declared.
+    fn silences(&self) -> Vec<Hole> {
+        // A stream that ended is not silent since.
+        let goes_on = self.stream.closed.is_none() && self.stream.forked_at.is_none();
+        let now_ms = goes_on.then_some(self.time_ms);
+        self.stream.cadence_s.map(|cadence_s| silences(&self.attestations, cadence_s, now_ms)).unwrap_or_default()
+    }
+
+    /// Times that no attestation claims; none if no cadence is declared.
+    fn unclaimed(&self) -> Vec<Hole> {
+        self.stream.cadence_s.map(|cadence_s| unclaimed(&self.attestations, cadence_s)).unwrap_or_default()
+    }
 }
 
 fn facts(attestation: &AttestationView) -> String {
@@ -128,6 +201,7 @@ pub(super) fn in_json(ledger: &Ledger, files: &[HeldFile], comparison: &Comparis
             "position": attestation.position,
             "timeMs": attestation.time_ms,
             "file": file.map(|file| name_of(files, file)),
+            "superseded": attestation.superseded,
         })
     });
     let named = |which: &[usize]| which.iter().map(|file| name_of(files, *file)).collect::<Vec<_>>();
@@ -141,6 +215,15 @@ pub(super) fn in_json(ledger: &Ledger, files: &[HeldFile], comparison: &Comparis
         "files": comparison.files,
         "matched": comparison.matched(),
         "missing": comparison.missing().map(|sequence| sequence.to_string()).collect::<Vec<_>>(),
+        "missingRuns": runs(comparison.missing(), ledger.stream.count.0).iter().map(|run| json!({
+            "part": run.part.name(),
+            "first": run.first.to_string(),
+            "last": run.last.to_string(),
+        })).collect::<Vec<_>>(),
+        "silences": ledger.silences().iter().map(hole_json).collect::<Vec<_>>(),
+        "unclaimed": ledger.unclaimed().iter().map(hole_json).collect::<Vec<_>>(),
+        "forkedAt": ledger.stream.forked_at,
+        "closed": ledger.stream.closed,
         "notInStream": named(&comparison.strange),
         "surplus": named(&comparison.surplus),
         "sequences": sequences.collect::<Vec<_>>(),
