@@ -40,7 +40,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use cairn_types::lot::{Endorsement, endorsement_message};
-    use cairn_types::{DeviceId, Hash, LotId};
+    use cairn_types::{DeviceId, Hash, LotId, PublicKey};
 
     use super::EndorsementArgs;
     use crate::cli::certificates::tests::{P256, P256_PRIVATE};
@@ -62,7 +62,7 @@ mod tests {
             lot: Some(LotId::from_hash(Hash::plain(b"lot"))),
             certified_key,
         };
-        let signature = |args: EndorsementArgs, first| match args.of(device, first).expect("an endorsement") {
+        let signature = |args: EndorsementArgs, first: &PublicKey| match args.of(device, first).expect("an endorsement") {
             Some(Endorsement::Certificate(endorsement)) => endorsement.signature,
             _ => panic!("certificates"),
         };
