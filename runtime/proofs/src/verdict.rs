@@ -17,7 +17,7 @@
 //! The three outcomes are those of [`Outcome`]. The invariant: `VALID` is given only if there is no [`Reason`] against it,
 //! and no input to an axis changes when the ledger grows, apart from doubt that its participants add later
 //! (`suspect_since`, or trust in a lot that ends) and from what is said of the checkpoint itself: finality, how far the
-//! stream reached, [`Verdict::later`] and [`Verdict::present`].
+//! stream reached, [`Verdict::later`] and [`present`](field@Verdict::present).
 
 mod axes;
 mod display;

@@ -3,15 +3,20 @@
 //! Each axis has a *standing*: one word that says how it turned out, by [`name`](KeyStanding::name) in the JSON form. What
 //! follows from a standing for the outcome is decided by the reasons, not here.
 
+mod device;
+mod finality;
+
 use cairn_types::record::DeviceKey;
 use cairn_types::{
-    Actions, BlockHash, ClaimedTime, Content, DeviceId, DeviceStatus, GrantId, Height, Interval, LotId, Name,
-    OrganizationId, Position, Power, PublicKey, Round, StreamId, TransactionId, ValidatorIndex, Zone,
+    Actions, BlockHash, ClaimedTime, Content, DeviceId, GrantId, Height, Interval, Name, OrganizationId, Position,
+    PublicKey, StreamId, TransactionId,
 };
 
 use super::expectations::ContentEvidence;
 use super::reason::Reason;
 use crate::authority::{AuthorityFailure, Link};
+pub use device::{Device, DeviceStanding, Endorsement, EndorsementTrust};
+pub use finality::{Finality, FreshnessStanding, Signer, TrustedStanding};
 
 /// The attestation that the ledger holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,97 +119,6 @@ pub struct Bounds {
     pub position: Position,
 }
 
-/// The checkpoint on which everything rests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finality {
-    /// The checkpoint.
-    pub checkpoint: BlockPoint,
-    /// The round in which it was decided.
-    pub round: Round,
-    /// The validators who signed it, ascending.
-    pub signers: Vec<Signer>,
-    /// How many validators there are.
-    pub validators: usize,
-    /// Their power together.
-    pub total_power: Power,
-    /// How often the validators changed since the genesis.
-    pub changes: usize,
-    /// Whether the checkpoint is recent enough.
-    pub freshness: FreshnessStanding,
-    /// Whether the bundle reaches the block that the auditor trusts.
-    pub trusted: TrustedStanding,
-}
-
-/// A validator who signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signer {
-    /// Its place in the set.
-    pub validator: ValidatorIndex,
-    /// Its power.
-    pub power: Power,
-    /// Whose it is.
-    pub organization: OrganizationId,
-}
-
-/// Whether a checkpoint is recent enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FreshnessStanding {
-    /// Nobody asked.
-    NotAsked,
-    /// It is.
-    Fresh {
-        /// Its age in milliseconds; 0 if it is ahead of the auditor's clock.
-        age_ms: u64,
-    },
-    /// It is older than allowed.
-    Stale {
-        /// Its age in milliseconds.
-        age_ms: u64,
-    },
-    /// It is further ahead of the auditor's clock than it may be behind, so one of the clocks is wrong.
-    Unknown {
-        /// By how much, in milliseconds.
-        ahead_ms: u64,
-    },
-}
-
-impl FreshnessStanding {
-    /// The standing in one word.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::NotAsked => "not_asked",
-            Self::Fresh { .. } => "fresh",
-            Self::Stale { .. } => "stale",
-            Self::Unknown { .. } => "unknown",
-        }
-    }
-}
-
-/// Whether a bundle reaches the block that the auditor trusts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TrustedStanding {
-    /// The auditor names none.
-    NotAsked,
-    /// It is one of the blocks that the bundle proves.
-    Connected,
-    /// Nothing in the bundle tells.
-    Unconnected,
-    /// At its height the bundle proves another block.
-    Conflict,
-}
-
-impl TrustedStanding {
-    /// The standing in one word.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::NotAsked => "not_asked",
-            Self::Connected => "connected",
-            Self::Unconnected => "unconnected",
-            Self::Conflict => "conflict",
-        }
-    }
-}
-
 /// Whether the key spoke for the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -255,90 +169,6 @@ impl KeyStanding {
             Self::HeldAtInclusion => "held_at_inclusion",
             Self::Suspect { .. } => "suspect",
             Self::NotHeld => "not_held",
-        }
-    }
-}
-
-/// The device, from the earlier bound up to the inclusion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// How it stands.
-    pub standing: DeviceStanding,
-    /// What it is, as its maker calls it.
-    pub model: String,
-    /// Where it was registered.
-    pub registered: Position,
-    /// Who vouched for it; without anybody it is unendorsed.
-    pub endorsement: Option<Endorsement>,
-    /// Its statuses within the bounds.
-    pub statuses: Vec<Interval<DeviceStatus>>,
-    /// Its owners within the bounds.
-    pub owners: Vec<Interval<OrganizationId>>,
-    /// Its places within the bounds.
-    pub zones: Vec<Interval<Zone>>,
-}
-
-/// That a manufacturer vouched for a device. The fact stays; the trust in it may end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endorsement {
-    /// Who vouched.
-    pub manufacturer: OrganizationId,
-    /// The lot that the device comes from.
-    pub lot: LotId,
-    /// What the manufacturer calls the lot's devices.
-    pub label: String,
-    /// The device's serial number.
-    pub serial: String,
-    /// Whether that is still trusted, as of the checkpoint.
-    pub trust: EndorsementTrust,
-}
-
-/// Whether a manufacturer's word for a device is still trusted. It leaves the outcome as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndorsementTrust {
-    /// It is.
-    Trusted,
-    /// The manufacturer ended trust in the lot, or was expelled.
-    Distrusted {
-        /// Where.
-        since: Position,
-    },
-    /// The manufacturer ended trust in the lot, and doubts what claimed it when this device did.
-    Suspect {
-        /// Since when claims on the lot are in doubt.
-        since: Position,
-    },
-}
-
-impl EndorsementTrust {
-    /// The trust in one word.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Trusted => "trusted",
-            Self::Distrusted { .. } => "distrusted",
-            Self::Suspect { .. } => "suspect",
-        }
-    }
-}
-
-/// How a device stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceStanding {
-    /// In service all the time in which it can have been said.
-    Active,
-    /// In service when the attestation was included, but not all the time before.
-    ActiveAtInclusion,
-    /// Not in service, or without an owner, when the attestation was included.
-    NotActive,
-}
-
-impl DeviceStanding {
-    /// The standing in one word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::ActiveAtInclusion => "active_at_inclusion",
-            Self::NotActive => "not_active",
         }
     }
 }

@@ -279,7 +279,9 @@ fn a_question_about_now_needs_a_fresh_checkpoint_and_everything_to_hold() {
 
     type Fate = fn(&mut Ledger, &Meter, &MeterStream, &Attested);
     let fates: [(Live, Fate); 7] = [
-        (Live::Refused, |ledger, meter, _, _| drop(ledger.rotate(meter))),
+        (Live::Refused, |ledger, meter, _, _| {
+            ledger.rotate(meter);
+        }),
         (Live::Refused, |ledger, meter, _, _| {
             ledger.set_status(meter, DeviceStatus::Suspended, None);
         }),
