@@ -6,7 +6,7 @@
 //!
 //! "All grants over this device", "all its key epochs", "this device is not registered": each is a few lists, and a proof
 //! of a list says that nothing is missing. What is asked next may depend on what was found: the grants of a list, one by
-//! one, or a grant's parent. So one walk, in [`walk`], serves both sides: [`Lookup::prove`] lets it read the state tree and
+//! one, or a grant's parent. So one walk, in `walk`, serves both sides: [`Lookup::prove`] lets it read the state tree and
 //! keeps the proofs, [`verify`] feeds it the proofs. Proof and question cannot part.
 //!
 //! It does not know what the answer is wanted for, and judges nothing about it: whether a grant that is listed gives a
