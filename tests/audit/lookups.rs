@@ -1,5 +1,6 @@
 //! Lookups over a real chain, and files that are not quite what a node made: both verifiers judge them.
 
+use cairn_proofs::accumulator::root_of;
 use cairn_proofs::lookup::{Lookup, LookupExpectations, LookupVerdict, Question, verify_bytes};
 use cairn_proofs::verdict::Freshness;
 use cairn_rpc::views::FinalityView;
@@ -7,10 +8,11 @@ use cairn_tests::actor::{
     Actor, Writing, device, grant_attest, inception, key, place, register, revoke_grant, set_status, zone,
 };
 use cairn_tests::chain_builder::Chain;
-use cairn_types::call::{Grant, RotateDeviceKey};
+use cairn_types::call::{DistrustLot, EndorseLot, Grant, RegisterDevice, RotateDeviceKey, Supersede};
+use cairn_types::lot::{Endorsement, LotBasis, LotEndorsement, LotLeaf};
 use cairn_types::{
-    Action, BlockRef, Call, ChainId, DeviceId, DeviceStatus, GrantId, Grantee, Hash, LotId, PublicKey, Scope, StreamId,
-    Window, Zone,
+    Action, AttestationRef, BlockRef, Call, ChainId, DeviceId, DeviceStatus, GrantId, Grantee, Hash, LotId, PublicKey,
+    Scope, StreamId, Window, Zone,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -139,6 +141,8 @@ fn fleet() -> (Chain, Vec<Question>) {
     chain.submit(&works, give(Grantee::Device(other.device()), Scope::Stream(stream.stream), &read, None), &[]);
     chain.submit(&works, revoke_grant(over_meter), &[]);
     chain.submit(&works, place(meter.device(), at("north/pump/bay-7")), &[]);
+    let target = AttestationRef { stream: stream.stream, sequence: 0 };
+    chain.submit(meter, Call::Supersede(Supersede { target, replacement: None }), &[]);
     let next = Actor { key: key(1_000_400), ..meter.clone() };
     let rotation = RotateDeviceKey {
         device: meter.device(),
@@ -147,6 +151,7 @@ fn fleet() -> (Chain, Vec<Question>) {
     };
     chain.submit(&next, Call::RotateDeviceKey(rotation), &[]);
     chain.submit(&works, set_status(other.device(), DeviceStatus::Suspended), &[]);
+    let lots = lots(&mut chain, &contractor, &works);
     chain.idle(3);
 
     let nobody = Hash::plain(b"nobody");
@@ -164,16 +169,40 @@ fn fleet() -> (Chain, Vec<Question>) {
         Question::Stream(StreamId::from_hash(nobody)),
         Question::Lot(LotId::from_hash(nobody)),
         Question::Lots(works.organization()),
+        Question::Lots(contractor.organization()),
         Question::Organizations,
         Question::Council,
         Question::Validators,
         Question::Parameters,
         Question::Superseded(stream.stream),
     ];
+    questions.extend(lots.into_iter().map(Question::Lot));
     for device in devices.iter().map(Actor::device) {
         questions.extend([Question::Device(device), Question::DeviceStreams(device), Question::DeviceGrants(device)]);
     }
     (chain, questions)
+}
+
+/// A lot of one device, which is claimed and then distrusted, and one that stands for certificates.
+fn lots(chain: &mut Chain, maker: &Actor, owner: &Actor) -> [LotId; 2] {
+    const CLAIMED: u64 = 403;
+    let leaf = LotLeaf { device: None, serial: "SN-0001".to_owned(), salt: [7; 32] };
+    let mut endorse = |basis| {
+        let call = Call::EndorseLot(EndorseLot { basis, label: "flow meters".to_owned() });
+        LotId::of(&chain.submit(maker, call, &[]))
+    };
+    let merkle = endorse(LotBasis::Merkle { root: root_of(&[leaf.item()]), count: 1 });
+    let issuer = endorse(LotBasis::Issuer { key: inception(404).key });
+    let Call::RegisterDevice(plain) = register(CLAIMED, owner.organization(), zone(owner.organization(), "stock"))
+    else {
+        panic!("a registration")
+    };
+    let LotLeaf { serial, salt, .. } = leaf;
+    let endorsement = LotEndorsement { lot: merkle, bound: false, serial, salt, index: 0, siblings: vec![] };
+    let endorsement = Some(Endorsement::Lot(endorsement));
+    chain.submit(owner, Call::RegisterDevice(RegisterDevice { endorsement, ..plain }), &[&device(CLAIMED)]);
+    chain.submit(maker, Call::DistrustLot(DistrustLot { lot: merkle, suspect_since: None }), &[]);
+    [merkle, issuer]
 }
 
 fn case(chain: &Chain, name: String, lookup: &Lookup, question: Option<Question>) -> LookupCase {

@@ -131,9 +131,9 @@ reasons! {
     /// The bytes are not a bundle.
     Invalid "not_a_bundle" ("the file is damaged or not a bundle: {0}") NotABundle(BundleError),
     /// The genesis header is not one.
-    Invalid "genesis_malformed" ("the bundle's genesis header is not that of a block 0") GenesisMalformed,
+    Invalid "genesis_malformed" ("the file's genesis header is not that of a block 0") GenesisMalformed,
     /// Made for another network.
-    Invalid "wrong_network" ("the bundle is of network {found}, not {expected}") WrongNetwork {
+    Invalid "wrong_network" ("the file is of network {found}, not {expected}") WrongNetwork {
         /// The bundle's network.
         found: ChainId,
         /// The auditor's.
@@ -187,7 +187,7 @@ reasons! {
         block: PastBlockName,
     },
     /// The block that the auditor trusts is not the one in the bundle.
-    Invalid "trusted_conflict" ("at height {height} the bundle has block {found}, but block {trusted} is trusted") TrustedConflict {
+    Invalid "trusted_conflict" ("at height {height} the file has block {found}, but block {trusted} is trusted") TrustedConflict {
         /// The height.
         height: Height,
         /// The bundle's block.
@@ -196,7 +196,7 @@ reasons! {
         trusted: BlockHash,
     },
     /// The bundle does not reach the block that the auditor trusts.
-    Incomplete "trusted_unconnected" ("nothing connects the bundle to the trusted block at height {height}; make it again, with that block as its anchor") TrustedUnconnected {
+    Incomplete "trusted_unconnected" ("nothing connects the file to the trusted block at height {height}; make it again, with that block as its anchor") TrustedUnconnected {
         /// The trusted block's height.
         height: Height,
     },
