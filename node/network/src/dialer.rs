@@ -86,6 +86,16 @@ impl Dialer {
         }
     }
 
+    /// The peer has become a member: if it waits for a dial, it is due now.
+    pub(crate) fn admitted(&mut self, key: PeerKey, now: Instant) {
+        if let Some(target) = self.targets.get_mut(&key)
+            && matches!(target.state, State::Waiting { .. })
+        {
+            target.backoff = BACKOFF_MIN;
+            target.state = State::Waiting { until: now };
+        }
+    }
+
     /// A connection stands, whoever dialled it.
     pub(crate) fn connected(&mut self, key: PeerKey) {
         if let Some(target) = self.targets.get_mut(&key) {
@@ -179,6 +189,20 @@ mod tests {
         dialer.connected(key);
         dialer.disconnected(key, now, Duration::from_secs(60));
         assert_eq!(dialer.next_due(), Some(now + BACKOFF_MIN));
+    }
+
+    #[test]
+    fn one_who_is_admitted_is_dialled_at_once() {
+        let (mut dialer, key, now) = one();
+        for _ in 0..8 {
+            dialer.failed(key, now);
+        }
+        assert_eq!(dialer.next_due(), Some(now + BACKOFF_MAX), "as one who is no member");
+        dialer.admitted(key, now);
+        assert_eq!(dialer.due(now).len(), 1);
+        dialer.connected(key);
+        dialer.admitted(key, now);
+        assert_eq!(dialer.next_due(), None, "who is connected is not dialled");
     }
 
     #[test]

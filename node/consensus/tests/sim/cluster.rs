@@ -82,7 +82,10 @@ pub(crate) struct Cluster {
     /// Nodes propose on their own until this height.
     pub(crate) target: u64,
     pub(crate) chain_id: ChainId,
+    /// Who decides height 0, 1, 2, …
     sets: Vec<Arc<ValidatorSet>>,
+    /// Whether the sets begin anew after the last; if not, the last one stays.
+    sets_repeat: bool,
     pub(crate) timeouts: Timeouts,
     queue: BTreeMap<(u64, u64), Event>,
     pub(crate) sequence: u64,
@@ -122,6 +125,7 @@ impl Cluster {
             target: 0,
             chain_id: ChainId::from_hash(Hash::plain(b"simulation")),
             sets,
+            sets_repeat: true,
             timeouts: TIMEOUTS,
             queue: BTreeMap::new(),
             sequence: 0,
@@ -133,6 +137,17 @@ impl Cluster {
         for node in 0..count {
             cluster.restart(node);
         }
+        cluster
+    }
+
+    /// `count` nodes; each set decides from its height on, until the next one does. The first decides from height 0 on.
+    pub(crate) fn with_changes(seed: u64, count: usize, changes: &[(usize, Vec<usize>)]) -> Self {
+        let last = changes.last().map_or(0, |(from, _)| *from);
+        let at =
+            |height: usize| changes.iter().rev().find(|(from, _)| *from <= height).map(|(_, members)| members.clone());
+        let members: Vec<Vec<usize>> = (0..=last).filter_map(at).collect();
+        let mut cluster = Self::with_sets(seed, count, &members);
+        cluster.sets_repeat = false;
         cluster
     }
 
@@ -151,7 +166,8 @@ impl Cluster {
     }
 
     pub(crate) fn set(&self, height: u64) -> Arc<ValidatorSet> {
-        let index = height as usize % self.sets.len();
+        let (height, count) = (height as usize, self.sets.len());
+        let index = if self.sets_repeat { height % count } else { height.min(count - 1) };
         Arc::clone(&self.sets[index])
     }
 

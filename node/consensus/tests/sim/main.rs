@@ -217,6 +217,36 @@ fn validators_come_and_go_under_crashes() {
 }
 
 #[test]
+fn all_validators_are_replaced_one_after_another_and_one_comes_back() {
+    seeds(30, |seed| {
+        let changes = [
+            (0, vec![0, 1, 2, 3]),
+            (3, vec![1, 2, 3, 4]),
+            (5, vec![2, 3, 4, 5]),
+            (7, vec![3, 4, 5, 6]),
+            (9, vec![4, 5, 6, 7]),
+            (11, vec![0, 5, 6, 7]),
+        ];
+        let mut net = Cluster::with_changes(seed, 8, &changes);
+        net.links = Links { delay_ms: (1, 30), loss_permille: 10, duplicate_permille: 20 };
+        net.habits.crash_permille = 3;
+        net.habits.has_sign_state = true;
+        net.run_until_all_reach(13, 600 * SECONDS);
+        // Without another one, the key that came back is needed for every decision.
+        net.habits.crash_permille = 0;
+        net.run_for(5 * SECONDS);
+        net.crash(7, Some(30 * SECONDS));
+        let tip = net.highest_honest_tip();
+        net.target = tip + 2;
+        net.run_for(20 * SECONDS);
+        assert!(net.highest_honest_tip() >= tip + 2, "seed {seed}: the key that came back does not vote");
+        let spoke = |node: usize| net.sent.keys().filter(move |place| place.0 == node).map(|place| place.1);
+        assert!(spoke(0).all(|height| !(3..11).contains(&height)), "seed {seed}: it voted while it was away");
+        assert!(spoke(4).all(|height| (3..11).contains(&height)), "seed {seed}: it voted out of its time");
+    });
+}
+
+#[test]
 fn one_validator_alone_decides() {
     let mut net = Cluster::new(1, 1);
     net.run_until_all_reach(20, 20 * SECONDS);

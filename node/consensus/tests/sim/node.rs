@@ -203,7 +203,12 @@ impl Cluster {
         let epoch = self.nodes[to].epoch;
         match frame {
             Frame::Message(bytes) => {
-                if let Some(message) = self.check(bytes) {
+                // Who decides the next two heights is settled; of a later one no node can know it, so the message is only a
+                // hint that somebody is ahead.
+                let tip = self.nodes[to].storage.tip();
+                if Message::decode(bytes).is_ok_and(|message| message.height().get() > tip + 2) {
+                    self.send(to, from, Frame::AskDecision(tip + 1));
+                } else if let Some(message) = self.check(bytes) {
                     self.step(to, Input::Message(message));
                 }
             }

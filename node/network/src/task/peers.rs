@@ -209,6 +209,7 @@ impl Task {
         }
         for key in members.members.difference(&self.members.members) {
             gate.allow_peer(key.to_libp2p());
+            self.dialer.admitted(*key, Instant::now());
         }
         self.budgets.retain(|key, _| members.validators.contains(key));
         for (key, peer) in &mut self.peers {

@@ -1,6 +1,6 @@
 //! Who gets in: members of this chain, and nobody else.
 
-use cairn_network::{Network, NetworkError, NetworkEvent};
+use cairn_network::{Network, NetworkError, NetworkEvent, SendError};
 
 use crate::harness::{CHAIN, Node, config, free_port, key, mesh, peer, peers, until};
 
@@ -50,6 +50,40 @@ async fn one_who_is_no_longer_a_validator_is_no_longer_heard() {
     until("the frame to be sent", || nodes[1].handle.consensus_frames_waiting() == 0).await;
     assert!(nodes[0].handle.is_connected(&peer(2)), "it is still a member");
     assert_eq!(nodes[0].handle.metrics().consensus_frames_received, heard);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_becomes_a_validator_is_heard_and_hears_with_no_new_connection() {
+    let mut observing = config([1], vec![]);
+    observing.members = peers([1, 2]);
+    let mut first = Node::start(1, observing.clone()).await;
+    observing.peers = vec![first.address()];
+    let mut second = Node::start(2, observing).await;
+    second.sees_connected(peer(1)).await;
+    first.sees_connected(peer(2)).await;
+    assert_eq!(second.handle.send_consensus(peer(1), vec![1]), Err(SendError::NotValidator));
+    assert_eq!(first.handle.send_consensus(peer(2), vec![2]), Ok(()), "validators tell followers too");
+    assert_eq!(second.frame_from(peer(1)).await, [2]);
+
+    // The newcomer knows first, and speaks to one who does not know yet; what it says is heard once that one does.
+    second.handle.set_members(peers([2]), peers([1, 2]));
+    until("its own voice", || second.handle.send_consensus(peer(1), vec![3]) == Ok(())).await;
+    first.handle.set_members(peers([2]), peers([1, 2]));
+    assert_eq!(first.frame_from(peer(2)).await, [3]);
+    until("the newcomer to be a validator", || first.handle.broadcast_consensus(vec![4]) == Ok(1)).await;
+    assert_eq!(second.frame_from(peer(1)).await, [4]);
+    let told = |node: &Node| node.has_unread(|event| matches!(event, NetworkEvent::PeerDisconnected(_)));
+    assert!(!told(&first) && !told(&second), "the connection stays");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_is_admitted_is_dialled_at_its_known_address() {
+    let mut newcomer = Node::start(2, config([1, 2], vec![])).await;
+    let mut member = Node::start(1, config([1], vec![newcomer.address()])).await;
+    assert!(member.handle.peers().is_empty());
+    member.handle.set_members(peers([]), peers([1, 2]));
+    member.sees_connected(peer(2)).await;
+    newcomer.sees_connected(peer(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
