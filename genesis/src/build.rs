@@ -80,7 +80,7 @@ fn check_council(organizations: &[FoundingOrganization]) -> Result<(), GenesisEr
         return Err(GenesisError::Council { count });
     }
     thresholds.sort_unstable();
-    let quorum = 2 * count / 3 + 1;
+    let quorum = (count.saturating_mul(2) / 3).saturating_add(1);
     let signatures: usize = thresholds.iter().take(quorum).sum();
     if signatures > SIGNATURES_MAX {
         return Err(GenesisError::CouncilThresholds { quorum, count, signatures });
