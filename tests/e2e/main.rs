@@ -5,4 +5,5 @@
 mod finality;
 mod refusals;
 mod crashes;
+mod scenarios;
 mod fleet;

@@ -3,9 +3,9 @@
 use cairn_types::call::{Attest, Grant, OpenStream, PlaceDevice, RegisterDevice, RevokeGrant, SetDeviceStatus};
 use cairn_types::transaction::signed_message;
 use cairn_types::{
-    Action, BlockRef, Body, Call, ChainId, Content, ContentForm, ContentHash, DeviceId, DeviceStatus, GrantId, Grantee,
-    Height, Inception, OrganizationId, Principal, PublicKey, Scope, Signature, SignatureBytes, SignedTransaction,
-    StreamId, Transaction, TransactionId, Window, Zone,
+    Action, BlockRef, Body, Call, ChainId, ClaimedTime, Content, ContentForm, ContentHash, DeviceId, DeviceStatus,
+    GrantId, Grantee, Height, Inception, OrganizationId, Principal, PublicKey, Scope, Signature, SignatureBytes,
+    SignedTransaction, StreamId, Transaction, TransactionId, Window, Zone,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -29,19 +29,33 @@ pub fn key(seed: u64) -> SigningKey {
     SigningKey::from_bytes(blake3::hash(&seed.to_le_bytes()).as_bytes())
 }
 
-fn public(key: &SigningKey) -> PublicKey {
+/// The public half of a key.
+pub fn public(key: &SigningKey) -> PublicKey {
     PublicKey::Ed25519(key.verifying_key().to_bytes())
+}
+
+/// The seeds of a device's keys lie this far apart.
+const NEXT_KEY: u64 = 1_000_000;
+
+/// The key that the device of a seed has in an epoch, from 0.
+pub fn epoch_key(seed: u64, epoch: u64) -> SigningKey {
+    key(seed + epoch * NEXT_KEY)
 }
 
 /// How the device of a seed begins; its second key is that of `seed + 1,000,000`.
 pub fn inception(seed: u64) -> Inception {
-    let next = public(&key(seed + 1_000_000)).commitment();
+    let next = public(&epoch_key(seed, 1)).commitment();
     Inception { key: public(&key(seed)), next, model: "test device".to_owned() }
 }
 
 /// The device of a seed.
 pub fn device(seed: u64) -> Actor {
-    Actor { principal: Principal::Device(inception(seed).id()), key: key(seed) }
+    in_epoch(seed, 0)
+}
+
+/// The device of a seed, with the key that it has in an epoch.
+pub fn in_epoch(seed: u64, epoch: u64) -> Actor {
+    Actor { principal: Principal::Device(inception(seed).id()), key: epoch_key(seed, epoch) }
 }
 
 /// Signs `call` in the name of `signer`, also with the keys of `others`.
@@ -165,13 +179,25 @@ impl Writing {
 
     /// The next attestation, of `content`, signed.
     pub fn attest(&mut self, chain: ChainId, device: &Actor, not_before: BlockRef, content: &[u8]) -> Signed {
+        self.attest_claiming(chain, device, not_before, content, None)
+    }
+
+    /// The same, of content that was measured in a time that the device claims.
+    pub fn attest_claiming(
+        &mut self,
+        chain: ChainId,
+        device: &Actor,
+        not_before: BlockRef,
+        content: &[u8],
+        claimed: Option<ClaimedTime>,
+    ) -> Signed {
         let bytes = u64::try_from(content.len()).expect("a test's content is small");
         let call = Call::Attest(Attest {
             stream: self.stream,
             sequence: self.sequence,
             previous: self.previous,
             content: Content { form: ContentForm::Plain, hash: ContentHash::plain(content), bytes, readings: 1 },
-            claimed: None,
+            claimed,
             derived_from: Vec::new(),
             authority: self.authority,
         });

@@ -22,6 +22,18 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a waiting test looks again.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Where cargo builds the profile of this test.
+fn profile() -> PathBuf {
+    // <target>/<profile>/deps/<this test>, or <target>/<profile>/examples/<this example>
+    let test = std::env::current_exe().expect("the system tells where this program is");
+    test.ancestors().nth(2).expect("cargo puts programs into <target>/<profile>/<kind>").to_owned()
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    profile().parent().expect("a profile lies in the target directory").to_owned()
+}
+
 /// The program under test, up to date.
 ///
 /// # Panics
@@ -29,9 +41,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        // <target>/<profile>/deps/<this test>, or <target>/<profile>/examples/<this example>
-        let test = std::env::current_exe().expect("the system tells where this program is");
-        let profile = test.ancestors().nth(2).expect("cargo puts programs into <target>/<profile>/<kind>");
+        let profile = profile();
         let path = profile.join("cairn");
         // An old program would be tested in silence, so cargo looks whether there is anything to build.
         let is_release = profile.file_name().is_some_and(|name| name == "release");
@@ -77,16 +87,27 @@ pub struct Node {
     pub rpc: String,
     /// Its files.
     pub directory: PathBuf,
+    /// The public halves of its keys, if it may vote.
+    pub votes: Option<VotingKeys>,
     config: PathBuf,
     child: Option<Child>,
     client: Client,
+}
+
+/// What others know of a node that may vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VotingKeys {
+    /// The key that signs its votes.
+    pub consensus: [u8; 32],
+    /// The key that names it in the network.
+    pub peer: [u8; 32],
 }
 
 /// Several of them.
 pub struct Network {
     /// The chain.
     pub chain: ChainId,
-    /// All nodes, validators first.
+    /// All nodes: validators, then candidates, then observers.
     pub nodes: Vec<Node>,
     /// The founding organizations' keys, in the order of the genesis file.
     pub organizations: Vec<Actor>,
@@ -125,8 +146,16 @@ impl Network {
         let made: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
         let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
         let list = |name: &str| made[name].as_array().expect("a list").clone();
-        let nodes =
-            list("nodes").iter().map(|node| Node::new(&dir, &text(&node["name"]), &text(&node["rpc"]))).collect();
+        let voting = |node: &serde_json::Value| {
+            let key = |name: &str| hex::decode(node[name].as_str()?).ok()?.try_into().ok();
+            Some(VotingKeys { consensus: key("consensus")?, peer: key("peer_key")? })
+        };
+        let node = |node: &serde_json::Value| {
+            let mut made = Node::new(&dir, &text(&node["name"]), &text(&node["rpc"]));
+            made.votes = voting(node);
+            made
+        };
+        let nodes = list("nodes").iter().map(node).collect();
         let organization = |organization: &serde_json::Value| {
             let id: OrganizationId = text(&organization["id"]).parse().expect("an id");
             let pem = fs::read_to_string(text(&organization["key"])).expect("its key file is there");
@@ -192,6 +221,7 @@ impl Node {
             rpc: rpc.to_owned(),
             config: directory.join("config.toml"),
             directory,
+            votes: None,
             child: None,
             client: Client::http(rpc).expect("a generated URL is one"),
         }

@@ -1,0 +1,54 @@
+//! The second verifier: a Python process that judges many files, written from the specification alone.
+//!
+//! It does not know what is asked, and compares nothing: whoever asks holds the answers against his own.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::network::target;
+
+/// The Python that has the packages. Without it the tests fail: a second opinion that was not asked for is none.
+fn python() -> PathBuf {
+    if let Some(given) = std::env::var_os("CAIRN_VERIFIER_PYTHON") {
+        return given.into();
+    }
+    let target = target();
+    let python = target.join("verifier-venv/bin/python");
+    assert!(
+        python.exists(),
+        "{} is missing: make it with\n    CARGO_TARGET_DIR={} tests/verifier/setup\n(scripts/check does so), or name a \
+         Python with the packages of tests/verifier/requirements.txt in CAIRN_VERIFIER_PYTHON",
+        python.display(),
+        target.display()
+    );
+    python
+}
+
+/// The answers to questions, each a line of the verifier's `--batch`, in their order.
+///
+/// # Panics
+/// If it does not run, or leaves a question without an answer.
+pub fn answers(questions: &[Value]) -> Vec<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/cairn_verify.py");
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let path = directory.path().join("questions");
+    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
+    fs::write(&path, lines).expect("writes the questions");
+    let python = python();
+    let output = Command::new(&python)
+        .arg(&script)
+        .arg("--batch")
+        .stdin(File::open(&path).expect("the questions were written"))
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {}: {complaint}", python.display(), script.display());
+    let text = String::from_utf8(output.stdout).expect("answers are UTF-8");
+    let answers: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is an answer")).collect();
+    assert_eq!(answers.len(), questions.len(), "one answer for each question: {complaint}");
+    answers
+}
