@@ -1,11 +1,10 @@
-//! The rules, told as stories and checked over random histories.
+//! The rules, told as stories.
 //!
 //! [`world`] is the harness: a network in miniature, which compares building a block with executing it and checks the
 //! [`invariants`] of the state after every block. The files named after the rules tell what each of them allows and
-//! refuses; `rejections` walks the table of rejections; `histories` plays random ones against an [`oracle`] that restates
-//! the rules in its own way; `hostile` throws at [`crate::apply`] whatever decodes.
+//! refuses; `rejections` walks the table of rejections. Random histories against a second implementation of the rules, and
+//! whatever decodes, are in `tests/oracle`, where that implementation is.
 
-mod random;
 mod world;
 mod invariants;
 
@@ -22,8 +21,3 @@ mod recovery;
 mod transfer;
 mod quota;
 mod rejections;
-
-mod oracle;
-mod player;
-mod histories;
-mod hostile;

@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::player::{Memory, Player};
 use crate::pool::{Pool, Scheme};
 use crate::random::Random;
+use crate::wild::Wild;
 
 /// How often each call was accepted and each refusal given, by name.
 pub(crate) type Tally = BTreeMap<&'static str, usize>;
@@ -21,6 +22,9 @@ pub(crate) fn add(to: &mut Tally, from: &Tally) {
         *to.entry(name).or_insert(0) += count;
     }
 }
+
+/// Kinds of network: parameters and councils that differ.
+const KINDS: usize = 12;
 
 /// Once in so many histories authority is passed on as deep as it goes.
 const DIGGERS: usize = 12;
@@ -73,32 +77,44 @@ pub(crate) struct Play {
     pub(crate) scheme: Scheme,
     /// The mistake that the oracle makes.
     pub(crate) flaw: Flaw,
+    /// How many wild ones follow.
+    pub(crate) wild: usize,
 }
 
 impl Play {
     pub(crate) const fn of(seed: u64, transactions: usize) -> Self {
-        Self { seed, transactions, scheme: Scheme::Plain, flaw: Flaw::None }
+        Self { seed, transactions, scheme: Scheme::Plain, flaw: Flaw::None, wild: 0 }
+    }
+
+    /// In which kind of network a seed plays.
+    pub(crate) fn kind(seed: u64) -> usize {
+        Random::new(seed).below(KINDS)
     }
 
     /// Plays it to its end, or to the first difference. `each_block` sees how things stand after every block.
     pub(crate) fn run(self, mut each_block: impl FnMut(&Ledger, &Oracle)) -> Result<History, Box<Difference>> {
-        let Self { seed, transactions, scheme, flaw } = self;
+        let Self { seed, transactions, scheme, flaw, wild } = self;
         let mut random = Random::new(seed);
-        let kind = random.below(12);
-        let (mut ledger, oracle, mut memory) = Ledger::new(kind, scheme);
+        let (mut ledger, oracle, mut memory) = Ledger::new(Self::kind(seed), scheme);
         let mut oracle = oracle.with_flaw(flaw);
         memory.digs = random.once_in(DIGGERS);
         let mut seen = Tally::new();
         let mut proposed = 0;
-        while proposed < transactions {
+        while proposed < transactions + wild {
             let height = ledger.height();
             let mut rulings: Vec<(SignedTransaction, Position, Result<(), Rejection>)> = Vec::new();
             let mut index = 0;
             let count = if random.once_in(6) { 0 } else { random.below(7) };
             for _ in 0..count {
                 let position = Position { height, index };
-                let mut player = Player { oracle: &oracle, random: &mut random, memory: &mut memory, scheme, position };
-                let transaction = player.propose();
+                let transaction = if proposed < transactions {
+                    Player { oracle: &oracle, random: &mut random, memory: &mut memory, scheme, position }.propose()
+                } else {
+                    let wild = Wild { oracle: &oracle, random: &mut random, position }.transaction();
+                    // It arrives as bytes, as it would from a peer; only what decodes comes further.
+                    let Ok(decoded) = SignedTransaction::from_bytes(wild.bytes().to_vec()) else { continue };
+                    decoded
+                };
                 let ruling = oracle.judge(&transaction, position, &scheme);
                 if ruling.is_ok() {
                     oracle.accept(position, transaction.clone());

@@ -7,13 +7,13 @@ use cairn_proofs::accumulator::{Frontier, prove_in, root_of};
 use cairn_proofs::bundle::{Bundle, Parts, PastBlock, TransactionInclusion};
 use cairn_proofs::checkpoint::{CheckpointProof, ValidatorChange};
 use cairn_proofs::tree::StateTree;
-use cairn_runtime::{Built, Context, History, build, execute, state};
+use cairn_runtime::{Built, Context, History, apply, build, execute, state};
 use cairn_tests::oracle::{FoundingMember, Oracle};
 use cairn_types::block::HEADER_VERSION;
 use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::{
-    BlockHash, Certificate, ChainId, Hash, Header, Height, KeySet, OrganizationInception, Parameters, Position, Role,
-    Round, SignedTransaction, ValidatorSet,
+    BlockHash, Certificate, ChainId, Hash, Header, Height, KeySet, OrganizationInception, Parameters, Position,
+    Rejection, Role, Round, SignedTransaction, ValidatorSet,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -225,6 +225,14 @@ impl Ledger {
         self.blocks.push(built.included.clone());
         self.state = executed.state;
         built
+    }
+
+    /// What the rules say of a transaction that would stand first in the next block.
+    pub(crate) fn try_next(&self, transaction: &SignedTransaction) -> Result<(), Rejection> {
+        let parameters = state::parameters(&self.state);
+        let hashes = Hashes(&self.hashes);
+        let context = Context { chain: self.chain, parameters: &parameters, history: &hashes };
+        apply(&self.state, context, &self.scheme, transaction, Position::start_of(self.height())).map(|_| ())
     }
 
     /// The set that decides a height.

@@ -66,6 +66,8 @@ pub(crate) enum Scheme {
     Real,
     /// The hash of the key, then the transaction's id.
     Plain,
+    /// Anything, so that wild calls come as far as they can.
+    Gullible,
 }
 
 impl SignatureCheck for Scheme {
@@ -73,6 +75,7 @@ impl SignatureCheck for Scheme {
         match self {
             Self::Real => key.verify(&signed_message(id), signature).is_ok(),
             Self::Plain => *signature == plain_signature(key, id),
+            Self::Gullible => true,
         }
     }
 }
@@ -175,7 +178,7 @@ impl Pool {
     pub(crate) fn sign(&self, scheme: Scheme, key: &PublicKey, id: &TransactionId) -> SignatureBytes {
         match (scheme, self.secrets.get(key)) {
             (Scheme::Real, Some(secret)) => secret.sign(&signed_message(id)),
-            (Scheme::Real, None) | (Scheme::Plain, _) => plain_signature(key, id),
+            (Scheme::Real, None) | (Scheme::Plain | Scheme::Gullible, _) => plain_signature(key, id),
         }
     }
 }

@@ -41,9 +41,9 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|text| text.parse().ok())
 }
 
-/// Whether one seed was named, so that nothing can be said about all of them.
-pub(crate) fn one_seed() -> bool {
-    number(SEED_VARIABLE).is_some()
+/// Whether the environment says which seeds to try, so that nothing can be said about all of them.
+pub(crate) fn fewer_seeds() -> bool {
+    number(SEED_VARIABLE).is_some() || number(HISTORIES_VARIABLE).is_some()
 }
 
 /// The seeds to try: `count` of them from `first` on, unless the environment says otherwise.

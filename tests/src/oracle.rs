@@ -11,6 +11,7 @@
 //! authority   who may do what by which grant
 //! rules       what every call must satisfy: envelope, signers, quota, signatures
 //! calls       what each call must satisfy besides, and governance
+//! remains     the whole state that the list leaves behind
 //! hindsight   what an auditor should be told of an attestation
 //! ```
 //!
@@ -21,6 +22,7 @@ mod authority;
 mod calls;
 mod facts;
 mod governance;
+mod hindsight;
 mod remains;
 mod rules;
 
@@ -33,6 +35,7 @@ use cairn_types::{
 
 pub use authority::Thing;
 pub use facts::{Epoch, Given, Recovering, Said, Stretch};
+pub use hindsight::{Hindsight, Now, Right};
 pub use remains::Entries;
 pub use rules::Asked;
 

@@ -4,7 +4,7 @@ use cairn_proofs::tree::StateTree;
 use cairn_types::{Height, Rejection, SignedTransaction};
 
 use super::world::{World, place};
-use crate::{Changes, InvalidBlock, Overlay, State, build, execute};
+use crate::{Changes, CheckDirectly, InvalidBlock, Overlay, State, build, execute};
 
 /// Moves of the meter, each to another place than the one before.
 fn moves(world: &World, meter: &super::world::Device, count: usize) -> Vec<SignedTransaction> {
@@ -44,7 +44,7 @@ fn a_block_with_one_transaction_that_fails_cannot_stand() {
     let (world, meter, _) = World::with_meter();
     let mut transactions = moves(&world, &meter, 2);
     transactions.push(transactions[0].clone());
-    let executed = execute(&world.state, world.context(), &world.scheme, world.height(), &transactions);
+    let executed = execute(&world.state, world.context(), &CheckDirectly, world.height(), &transactions);
     let rejection = Rejection::Duplicate { id: transactions[0].id() };
     assert_eq!(executed.err(), Some(InvalidBlock::Transaction { index: 2, rejection }));
 }
@@ -55,11 +55,11 @@ fn a_block_beyond_the_caps_cannot_stand() {
     let transactions = moves(&world, &meter, 3);
     let bytes: usize = transactions.iter().map(|transaction| transaction.bytes().len()).sum();
     world.parameters.block_transactions_max = 2;
-    let executed = execute(&world.state, world.context(), &world.scheme, world.height(), &transactions);
+    let executed = execute(&world.state, world.context(), &CheckDirectly, world.height(), &transactions);
     assert_eq!(executed.err(), Some(InvalidBlock::TooLarge { what: "transactions", found: 3, max: 2 }));
     world.parameters.block_transactions_max = 3;
     world.parameters.block_bytes_max = bytes as u32 - 1;
-    let executed = execute(&world.state, world.context(), &world.scheme, world.height(), &transactions);
+    let executed = execute(&world.state, world.context(), &CheckDirectly, world.height(), &transactions);
     assert_eq!(executed.err(), Some(InvalidBlock::TooLarge { what: "bytes", found: bytes, max: bytes - 1 }));
 }
 
@@ -70,7 +70,7 @@ fn parameters_cannot_raise_the_caps_beyond_what_a_block_can_carry() {
     let move_away =
         world.transaction(&[&world.works], place(&super::world::Device::called("ghost"), world.zone("x"), None));
     let transactions = vec![move_away; cairn_types::limits::BLOCK_TRANSACTIONS_MAX + 1];
-    let executed = execute(&world.state, world.context(), &world.scheme, world.height(), &transactions);
+    let executed = execute(&world.state, world.context(), &CheckDirectly, world.height(), &transactions);
     assert!(matches!(executed.err(), Some(InvalidBlock::TooLarge { what: "transactions", .. })));
 }
 
@@ -83,7 +83,7 @@ fn candidates_that_fail_leave_no_trace_wherever_they_stand() {
         world.transaction(&[&world.works], super::world::open("flow", grant)),
     ];
     let root = |candidates: Vec<SignedTransaction>| {
-        let built = build(&world.state, world.context(), &world.scheme, world.height(), candidates);
+        let built = build(&world.state, world.context(), &CheckDirectly, world.height(), candidates);
         assert_eq!(built.included, good);
         built.executed.state.root()
     };
@@ -159,7 +159,7 @@ fn the_last_entry_is_found_under_any_prefix() {
 fn the_last_height_that_a_number_can_name_is_a_height_like_any_other() {
     let (world, meter, _) = World::with_meter();
     let transaction = world.transaction(&[&world.works], place(&meter, world.zone("south"), None));
-    let built = build(&world.state, world.context(), &world.scheme, Height::new(u64::MAX), [transaction]);
+    let built = build(&world.state, world.context(), &CheckDirectly, Height::new(u64::MAX), [transaction]);
     assert!(matches!(built.rejected[0].1, Rejection::Expired { .. }));
     assert!(matches!(built.executed.changes.len(), 0..=2), "what has expired is forgotten");
 }

@@ -299,6 +299,6 @@ fn after_four_billion_moves_a_device_stays_where_it_is() {
     world.idle(1);
     let call = place(&meter, world.zone("south"), None);
     let transaction = world.transaction(&[&works], call);
-    let refused = crate::apply(&crowded, world.context(), &world.scheme, &transaction, world.now());
+    let refused = crate::apply(&crowded, world.context(), &crate::CheckDirectly, &transaction, world.now());
     assert!(matches!(refused, Err(Rejection::FieldInvalid { field: "ordinal", .. })), "{refused:?}");
 }

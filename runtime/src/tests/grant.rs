@@ -273,7 +273,8 @@ fn a_grant_is_unknown_at_a_position_before_it() {
     world.idle(1);
     let works = world.works.clone();
     let grant = world.given(&works, give(world.in_zone("north"), [Action::Attest], world.over_zone("north")));
-    let at_then = crate::apply(&world.state, world.context(), &world.scheme, &transaction(&world, grant), asked);
+    let at_then =
+        crate::apply(&world.state, world.context(), &crate::CheckDirectly, &transaction(&world, grant), asked);
     assert_eq!(at_then, Err(Rejection::GrantUnknown { grant }));
 }
 
@@ -286,5 +287,5 @@ fn who_owns_the_scope_revokes_a_grant_that_an_owner_before_gave() {
     assert!(world.submit(&[&works], revoke(grant)).is_err());
     world.overwrite_scope(grant, Scope::Device(meter.id));
     let revocation = world.transaction(&[&works], revoke(grant));
-    assert!(crate::apply(&world.state, world.context(), &world.scheme, &revocation, world.now()).is_ok());
+    assert!(crate::apply(&world.state, world.context(), &crate::CheckDirectly, &revocation, world.now()).is_ok());
 }

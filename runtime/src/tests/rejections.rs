@@ -18,7 +18,7 @@ use super::world::{
     Actor, Device, Key, Recoverable, World, accept, endorse, give, govern, offer, open, place, recover, register,
     revoke, rotate, set_status,
 };
-use crate::{InvalidBlock, execute, state};
+use crate::{CheckDirectly, InvalidBlock, execute, state};
 
 /// What the node refuses before the rules see it, or for reasons of its own.
 const OF_THE_NODE: [&str; 2] = ["Malformed", "Busy"];
@@ -628,7 +628,7 @@ fn each_rule_refuses_by_its_name_and_what_is_refused_changes_nothing() {
         let transaction = prepare(&mut scene);
         let world = &scene.world;
         let executed =
-            execute(&world.state, world.context(), &world.scheme, world.height(), std::slice::from_ref(&transaction));
+            execute(&world.state, world.context(), &CheckDirectly, world.height(), std::slice::from_ref(&transaction));
         let Err(InvalidBlock::Transaction { index: 0, rejection }) = executed else {
             panic!("{claim}: a validator accepts it: {executed:?}");
         };
@@ -636,8 +636,8 @@ fn each_rule_refuses_by_its_name_and_what_is_refused_changes_nothing() {
 
         let nothing: [SignedTransaction; 0] = [];
         let empty =
-            execute(&world.state, world.context(), &world.scheme, world.height(), &nothing).expect("no transaction");
-        let built = crate::build(&world.state, world.context(), &world.scheme, world.height(), [transaction.clone()]);
+            execute(&world.state, world.context(), &CheckDirectly, world.height(), &nothing).expect("no transaction");
+        let built = crate::build(&world.state, world.context(), &CheckDirectly, world.height(), [transaction.clone()]);
         assert_eq!(built.rejected, [(transaction, rejection)], "{claim}");
         assert_eq!(built.executed.state.root(), empty.state.root(), "{claim}: it changed something");
     }

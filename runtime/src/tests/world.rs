@@ -11,13 +11,13 @@ use cairn_types::{
 };
 
 use super::invariants;
-use crate::{Built, Changes, Context, Founder, History, SignatureCheck, build, execute, found, governance, state};
+use crate::{Built, Changes, CheckDirectly, Context, Founder, History, build, execute, found, governance, state};
 
 mod actor;
 mod calls;
 pub(super) mod x509;
 
-pub(super) use actor::{Actor, Device, Key, Recoverable, Scheme, organization, validator_set};
+pub(super) use actor::{Actor, Device, Key, Recoverable, organization, validator_set};
 pub(super) use calls::{
     accept, attest, endorse, give, govern, offer, open, place, recover, register, revoke, rotate, set_status,
 };
@@ -36,7 +36,6 @@ pub(super) struct World {
     pub(super) state: StateTree,
     pub(super) parameters: Parameters,
     pub(super) chain: Chain,
-    pub(super) scheme: Scheme,
     /// The water works: owns the devices of most stories.
     pub(super) works: Actor,
     /// A contractor of the works.
@@ -48,10 +47,6 @@ pub(super) struct World {
 impl World {
     /// Three organizations, no device, and block 0.
     pub(super) fn new() -> Self {
-        Self::with(Scheme::Ed25519)
-    }
-
-    pub(super) fn with(scheme: Scheme) -> Self {
         let parameters = Parameters {
             lifetime_max: 100,
             recovery_delay: 10,
@@ -80,7 +75,7 @@ impl World {
         council.sort_unstable();
         let state = state.apply(&governance::genesis(&parameters, &council, &validator_set(&works, &[1, 2, 3, 4])));
         let chain = Chain(vec![block_hash(0, &state)]);
-        Self { state, parameters, chain, scheme, works, contractor, board }
+        Self { state, parameters, chain, works, contractor, board }
     }
 
     /// A world with the meter of most stories: it stands in `north` and may attest there, by a grant to the zone.
@@ -144,7 +139,7 @@ impl World {
 
     pub(super) fn sign(&self, signers: &[&Actor], body: Body) -> SignedTransaction {
         let id = body.id();
-        let mut signatures: Vec<_> = signers.iter().flat_map(|actor| actor.sign(&id, self.scheme)).collect();
+        let mut signatures: Vec<_> = signers.iter().flat_map(|actor| actor.sign(&id)).collect();
         signatures.sort_by_key(|signature| (signature.signer, signature.key));
         SignedTransaction::new(Transaction { body, signatures })
     }
@@ -166,20 +161,15 @@ impl World {
     /// Makes the next block of what succeeds among `candidates`.
     pub(super) fn block(&mut self, candidates: Vec<SignedTransaction>) -> Built<SignedTransaction> {
         let height = self.height();
-        let scheme = self.scheme;
-        let check: &dyn SignatureCheck = &scheme;
-        let built = build(&self.state, self.context(), check, height, candidates);
-        let executed = execute(&self.state, self.context(), check, height, &built.included)
+        let built = build(&self.state, self.context(), &CheckDirectly, height, candidates);
+        let executed = execute(&self.state, self.context(), &CheckDirectly, height, &built.included)
             .expect("what an honest proposer built is valid");
         assert_eq!(built.executed.changes, executed.changes, "build and execute agree");
         assert_eq!(built.executed.state.root(), executed.state.root(), "build and execute agree");
         invariants::check_step(&self.state, &executed.state, height);
         self.state = executed.state;
         self.chain.0.push(block_hash(height.get(), &self.state));
-        if self.scheme == Scheme::Ed25519 {
-            // Stories are short; long histories check now and then.
-            invariants::check_state(&self.state);
-        }
+        invariants::check_state(&self.state);
         built
     }
 

@@ -10,7 +10,10 @@ use cairn_types::record::{
     StreamRecord, Superseded, Usage,
 };
 use cairn_types::state_key::{self, DeviceFacet, OrganizationFacet};
-use cairn_types::{Call, DeviceId, Hash, Interval, OrganizationId, Position, Principal, PublicKey, StreamId, encode};
+use cairn_types::{
+    Call, DeviceId, DeviceStatus, Hash, Interval, OrganizationId, Position, Principal, PublicKey, StreamId, Zone,
+    encode,
+};
 
 use super::facts::Stretch;
 use super::{Event, Made, Past};
@@ -162,25 +165,10 @@ impl Past<'_> {
         let record = DeviceRecord { inception: call.inception.clone(), registered, registered_by, endorsement };
         let facet = |facet| state_key::device_facet(id, facet);
         put_all(entries, &facet(DeviceFacet::Record), &[record]);
-        put_all(entries, &facet(DeviceFacet::Owner), &one_after_another(self.owners(id), None));
-        let zones = self.zones(id).into_iter().map(|zone| Stretch { from: zone.from, value: zone.value.clone() });
-        put_all(entries, &facet(DeviceFacet::Placement), &one_after_another(zones.collect(), None));
-
-        let mut statuses = one_after_another(self.statuses(id), None);
-        if let Some(last) = statuses.last_mut() {
-            last.suspect_since = self.status_doubt(id);
-        }
-        put_all(entries, &facet(DeviceFacet::Status), &statuses);
-
-        let epochs = self.epochs(id).into_iter().map(|epoch| Stretch {
-            from: epoch.from,
-            value: DeviceKey { key: epoch.value.key, next: epoch.value.next },
-        });
-        let mut keys = one_after_another(epochs.collect(), self.ended(id));
-        for (number, key) in keys.iter_mut().enumerate() {
-            key.suspect_since = self.key_doubt(id, number);
-        }
-        put_all(entries, &facet(DeviceFacet::Key), &keys);
+        put_all(entries, &facet(DeviceFacet::Owner), &self.owner_intervals(id));
+        put_all(entries, &facet(DeviceFacet::Placement), &self.zone_intervals(id));
+        put_all(entries, &facet(DeviceFacet::Status), &self.status_intervals(id));
+        put_all(entries, &facet(DeviceFacet::Key), &self.key_intervals(id));
 
         let mut recoveries = Vec::new();
         for recovery in self.recoveries(id) {
@@ -193,10 +181,39 @@ impl Past<'_> {
             }
         }
         put_all(entries, &facet(DeviceFacet::Recovery), &recoveries);
-        put_all(entries, &facet(DeviceFacet::Offer), &self.offers(id));
+        put_all(entries, &facet(DeviceFacet::Offer), &self.offer_intervals(id));
     }
 
-    fn offers(&self, id: &DeviceId) -> Vec<Interval<OrganizationId>> {
+    pub(super) fn owner_intervals(&self, id: &DeviceId) -> Vec<Interval<OrganizationId>> {
+        one_after_another(self.owners(id), None)
+    }
+
+    pub(super) fn zone_intervals(&self, id: &DeviceId) -> Vec<Interval<Zone>> {
+        let zones = self.zones(id).into_iter().map(|zone| Stretch { from: zone.from, value: zone.value.clone() });
+        one_after_another(zones.collect(), None)
+    }
+
+    pub(super) fn status_intervals(&self, id: &DeviceId) -> Vec<Interval<DeviceStatus>> {
+        let mut statuses = one_after_another(self.statuses(id), None);
+        if let Some(last) = statuses.last_mut() {
+            last.suspect_since = self.status_doubt(id);
+        }
+        statuses
+    }
+
+    pub(super) fn key_intervals(&self, id: &DeviceId) -> Vec<Interval<DeviceKey>> {
+        let epochs = self.epochs(id).into_iter().map(|epoch| Stretch {
+            from: epoch.from,
+            value: DeviceKey { key: epoch.value.key, next: epoch.value.next },
+        });
+        let mut keys = one_after_another(epochs.collect(), self.ended(id));
+        for (number, key) in keys.iter_mut().enumerate() {
+            key.suspect_since = self.key_doubt(id, number);
+        }
+        keys
+    }
+
+    pub(super) fn offer_intervals(&self, id: &DeviceId) -> Vec<Interval<OrganizationId>> {
         let mut offers: Vec<Interval<OrganizationId>> = Vec::new();
         for event in self.each() {
             let to = match event.call() {

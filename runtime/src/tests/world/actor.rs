@@ -7,28 +7,8 @@ use cairn_types::{
 };
 use ed25519_dalek::{Signer, SigningKey};
 
-use crate::{CheckDirectly, SignatureCheck};
-
 /// How many key epochs a test device can go through.
 pub(in crate::tests) const EPOCHS: usize = 6;
-
-/// What a signature is. The rules only ask whether one verifies, so long histories use one that costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::tests) enum Scheme {
-    /// The real one.
-    Ed25519,
-    /// The key, then the transaction's id.
-    Plain,
-}
-
-impl SignatureCheck for Scheme {
-    fn verifies(&self, key: &PublicKey, id: &TransactionId, signature: &SignatureBytes) -> bool {
-        match self {
-            Self::Ed25519 => CheckDirectly.verifies(key, id, signature),
-            Self::Plain => *signature == plain_signature(key, id),
-        }
-    }
-}
 
 /// An organization with one key, one to come, and a recovery set of one key; and the actors who have these.
 pub(in crate::tests) struct Recoverable {
@@ -82,13 +62,6 @@ pub(in crate::tests) fn validator_set(owner: &Actor, seeds: &[u8]) -> ValidatorS
     ValidatorSet::new(validators).expect("distinct keys")
 }
 
-fn plain_signature(key: &PublicKey, id: &TransactionId) -> SignatureBytes {
-    let mut bytes = [0; 64];
-    bytes[..32].copy_from_slice(&key.as_bytes()[..32]);
-    bytes[32..].copy_from_slice(id.as_bytes());
-    SignatureBytes::Ed25519(bytes)
-}
-
 #[derive(Clone)]
 enum Secret {
     Ed25519(SigningKey),
@@ -129,11 +102,8 @@ impl Key {
         }
     }
 
-    fn sign(&self, id: &TransactionId, scheme: Scheme) -> SignatureBytes {
-        match scheme {
-            Scheme::Ed25519 => self.sign_message(&signed_message(id)),
-            Scheme::Plain => plain_signature(&self.public, id),
-        }
+    fn sign(&self, id: &TransactionId) -> SignatureBytes {
+        self.sign_message(&signed_message(id))
     }
 }
 
@@ -156,9 +126,8 @@ impl Actor {
         Self { principal, keys: self.keys.clone() }
     }
 
-    pub(in crate::tests) fn sign(&self, id: &TransactionId, scheme: Scheme) -> Vec<Signature> {
-        let sign =
-            |(key, pair): &(u8, Key)| Signature { signer: self.principal, key: *key, bytes: pair.sign(id, scheme) };
+    pub(in crate::tests) fn sign(&self, id: &TransactionId) -> Vec<Signature> {
+        let sign = |(key, pair): &(u8, Key)| Signature { signer: self.principal, key: *key, bytes: pair.sign(id) };
         self.keys.iter().map(sign).collect()
     }
 
