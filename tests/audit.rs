@@ -156,6 +156,12 @@ fn every_question_is_answered_and_no_flipped_bit_passes() {
 }
 
 #[test]
+fn the_program_says_of_lookups_what_the_library_says() {
+    command_line::assert_lookup_agreement(&lookups::honest());
+    command_line::assert_lookup_agreement(&lookups::patchwork(seed()));
+}
+
+#[test]
 fn a_second_verifier_agrees_on_every_lookup() {
     python::assert_agreement(&lookups::honest());
     python::assert_agreement(&lookups::patchwork(seed()));

@@ -4,11 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cairn_proofs::lookup::LOOKUP_MAGIC;
 use cairn_proofs::verdict::Outcome;
 use cairn_tests::network::program;
 use serde_json::Value;
 
 use crate::case::Case;
+use crate::lookups::LookupCase;
+use crate::python::Asked;
 
 /// Exit status for each outcome.
 fn status(outcome: Outcome) -> i32 {
@@ -59,6 +62,32 @@ pub(crate) fn assert_agreement(cases: &[Case]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for case in cases.iter().filter(|case| case.freshness.is_none()) {
         check(case, directory.path());
+    }
+}
+
+/// The same for lookups.
+pub(crate) fn assert_lookup_agreement(cases: &[LookupCase]) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for case in cases.iter().filter(|case| case.freshness.is_none()) {
+        fs::write(directory.path().join("lookup"), &case.lookup).expect("writes a file");
+        let mut arguments = ["lookup", "--json", "--genesis"].map(str::to_owned).to_vec();
+        arguments.push(case.genesis.to_string());
+        if let Some(question) = &case.question {
+            arguments.extend(["--question".to_owned(), question.to_string()]);
+        }
+        if let Some(block) = &case.trusted {
+            arguments.extend(["--checkpoint".to_owned(), format!("{}:{}", block.height, block.hash)]);
+        }
+        let output = verify(directory.path(), &arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let printed: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        if case.lookup.starts_with(&LOOKUP_MAGIC) {
+            assert_eq!(printed, Some(case.verdict_json()), "{} {complaint}", case.name);
+            assert_eq!(output.status.code(), Some(status(case.verdict().outcome)), "{}", case.name);
+        } else {
+            // It does not say that it is a lookup, so it is taken for a bundle, and is none.
+            assert_ne!(output.status.code(), Some(0), "{}", case.name);
+        }
     }
 }
 

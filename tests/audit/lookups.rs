@@ -65,7 +65,10 @@ impl Asked for LookupCase {
         let reasons: Vec<Value> = verdict
             .reasons
             .iter()
-            .map(|reason| json!({ "name": reason.name(), "outcome": reason.outcome().name() }))
+            .map(|reason| {
+                let (name, outcome, message) = (reason.name(), reason.outcome().name(), reason.to_string());
+                json!({ "name": name, "outcome": outcome, "message": message })
+            })
             .collect();
         let entry = |(key, value): &(Vec<u8>, Vec<u8>)| json!({ "key": hex::encode(key), "value": hex::encode(value) });
         let entries: Vec<Vec<Value>> =
