@@ -35,13 +35,13 @@ const READ_HISTORIES: u64 = 200;
 /// Histories that are played twice.
 const REPLAYED_HISTORIES: u64 = 60;
 /// Histories over which verdicts are given; their signatures are real.
-const VERDICT_HISTORIES: u64 = 100;
+const VERDICT_HISTORIES: u64 = 200;
 /// Histories into which wild calls are thrown.
 const WILD_HISTORIES: u64 = 60;
 /// Histories of which transactions are damaged.
 const DAMAGED_HISTORIES: u64 = 40;
 /// Histories in which a mistake of the oracle must be noticed.
-const FLAWED_HISTORIES: u64 = 60;
+const FLAWED_HISTORIES: u64 = 120;
 
 /// Differences that are shown.
 const SHOWN_MAX: usize = 8;
