@@ -11,6 +11,7 @@ use cairn_rpc::Backend;
 use cairn_rpc::backend::{
     FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
 };
+use cairn_types::governance::PROTOCOL_VERSION;
 use cairn_types::limits::TRANSACTION_BYTES_MAX;
 use cairn_types::{
     AttestationRef, Block, Call, Certificate, ChainId, ContentHash, Height, Position, Rejection, SignedTransaction,
@@ -319,6 +320,7 @@ impl Backend for NodeBackend {
             pending: u32::try_from(pending).unwrap_or(u32::MAX),
             pending_bytes: u64::try_from(pending_bytes).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION"),
+            upgrade_needed: tip.upgrade.filter(|upgrade| upgrade.version > PROTOCOL_VERSION),
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use cairn_proofs::lookup::Question;
 use cairn_proofs::tree::StateTree;
+use cairn_types::governance::Upgrade;
 use cairn_types::{
     AttestationRef, Block, BlockHash, Certificate, ChainId, ContentHash, Header, Height, Position, Rejection,
     TransactionId, ValidatorIndex, ValidatorSet,
@@ -83,6 +84,8 @@ pub struct NodeStatus {
     pub pending_bytes: u64,
     /// The program's version, as its manifest has it.
     pub version: &'static str,
+    /// Rules that are scheduled and that this program does not know.
+    pub upgrade_needed: Option<Upgrade>,
 }
 
 /// A peer.

@@ -4,6 +4,7 @@ use cairn_types::{BlockHash, ChainId, Height};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::governance::UpgradeView;
 use super::text::{Hex, Text};
 use crate::backend::{NodeState, NodeStatus, PeerInfo};
 
@@ -81,11 +82,15 @@ impl From<NodeStatus> for StatusView {
 
 /// Whether the node does its work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct HealthView {
     /// Whether it is up to date.
     pub healthy: bool,
     /// What it is doing.
     pub state: NodeStateName,
+    /// Rules that are scheduled and that its program does not know: it will stop before them, unless a newer program is
+    /// installed. `null` if it knows all that lies ahead.
+    pub upgrade_needed: Option<UpgradeView>,
 }
 
 /// What runs here.

@@ -145,6 +145,7 @@ impl Backend for Node {
             pending: u32::try_from(pending.len()).expect("few"),
             pending_bytes: pending.values().map(|bytes| u64::try_from(bytes.len()).expect("short")).sum(),
             version: "0.1.0",
+            upgrade_needed: None,
         }
     }
 

@@ -167,7 +167,8 @@ async fn transactions_are_taken_as_raw_bytes() {
 async fn health_and_metrics_are_plain_http() {
     let served = Served::new().await;
     let health = send(&served, "GET /health", "", b"").await;
-    assert_eq!((health.status, health.json()), (200, json!({ "height": "4", "healthy": true, "state": "validating" })));
+    let healthy = json!({ "height": "4", "healthy": true, "state": "validating", "upgradeNeeded": null });
+    assert_eq!((health.status, health.json()), (200, healthy));
     let metrics = send(&served, "GET /metrics", "", b"").await;
     assert!(metrics.status == 200 && metrics.body.contains("cairn_chain_height 4"));
     let behind = Served::with(RpcConfig::default(), Node::syncing()).await;
