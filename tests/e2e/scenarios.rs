@@ -11,4 +11,6 @@ mod sale;
 mod delegation;
 mod limits;
 mod lot;
+mod stream;
 mod flood;
+mod validators;

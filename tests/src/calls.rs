@@ -3,14 +3,14 @@
 //! It does not know who signs, nor whether the rules agree: a scenario may ask for what is refused.
 
 use cairn_types::call::{
-    AcceptDevice, CancelRecovery, CloseStream, DistrustLot, EndorseLot, Govern, Grant, OfferDevice, OpenStream,
-    RecoverDeviceKey, ReportFork, RevokeGrant, RotateDeviceKey, SetDeviceStatus, Supersede,
+    AcceptDevice, CancelRecovery, DistrustLot, EndorseLot, Govern, Grant, OfferDevice, OpenStream, RecoverDeviceKey,
+    ReportFork, RevokeGrant, RotateDeviceKey, SetDeviceStatus, Supersede,
 };
 use cairn_types::governance::{Admit, Measure};
 use cairn_types::lot::LotBasis;
 use cairn_types::{
     Action, AttestationRef, Call, DeviceId, DeviceStatus, GrantId, Grantee, KeySet, LotId, OrganizationId,
-    OrganizationInception, Position, PublicKey, Role, Scope, StreamId, Window, Zone,
+    OrganizationInception, Position, PublicKey, Role, Scope, Window, Zone,
 };
 use ed25519_dalek::SigningKey;
 
@@ -103,11 +103,6 @@ pub const fn revoke_grant_since(grant: GrantId, since: Position) -> Call {
 /// If the name is none.
 pub fn open_stream(name: &str, cadence_s: Option<u32>, authority: GrantId) -> Call {
     Call::OpenStream(OpenStream { name: name.parse().expect("the test names a valid stream"), cadence_s, authority })
-}
-
-/// A device ends a stream.
-pub const fn close_stream(stream: StreamId) -> Call {
-    Call::CloseStream(CloseStream { stream })
 }
 
 /// A manufacturer vouches for a lot.
