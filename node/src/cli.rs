@@ -3,7 +3,9 @@
 //! Each command is a file. Commands that ask a node take `--rpc`; commands that sign take key files, which never leave
 //! this machine; every command takes `--json`. Results go to standard output, everything else to standard error.
 //!
-//! Exit status: 0 if what was asked for holds, 1 if it does not or failed, 2 if the command line itself is wrong.
+//! Exit status: 0 if what was asked for holds, 1 if it does not or failed, 2 if the command line itself is wrong; where
+//! something is judged, 3 if nothing is refuted but something is in doubt or not shown, and 4 if nobody can tell, because
+//! the newest checkpoint is too old.
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use cairn_types::{KeyError, PublicKey};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use zeroize::Zeroizing;
 
 pub(crate) mod private;
@@ -63,8 +63,13 @@ pub(crate) fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
 
 /// Writes a new Ed25519 key, readable by its owner alone.
 pub(crate) fn write(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
-    let text = key.to_pkcs8_pem(LINE_ENDING).map_err(|_| KeyFileError::Format { path: path.to_owned() })?;
+    let text = ed25519_pem(key).map_err(|_| KeyFileError::Format { path: path.to_owned() })?;
     create(path, &text)
+}
+
+/// The text of an Ed25519 key file, without the public half that RFC 5958 allows beside it: OpenSSL 3.0 reads no other.
+fn ed25519_pem(key: &SigningKey) -> ed25519_dalek::pkcs8::Result<Zeroizing<String>> {
+    KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LINE_ENDING)
 }
 
 /// Writes the text of a new key file.
@@ -106,6 +111,9 @@ mod tests {
         let key = generate();
         write(&path, &key).expect("writes");
         assert_eq!(public(&read(&path).expect("reads")), public(&key));
+        // As `openssl genpkey -algorithm ed25519` writes it: 48 bytes, and no public half.
+        let text = fs::read_to_string(&path).expect("reads");
+        assert!(text.starts_with("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEI"), "{text}");
         assert!(matches!(write(&path, &generate()), Err(KeyFileError::Exists { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("changes the mode");
         assert!(matches!(read(&path), Err(KeyFileError::Mode { mode: 0o644, .. })));

@@ -8,6 +8,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "cli/offline.rs"]
+mod offline;
+
 fn cairn(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
     command.args(arguments).env_remove("CAIRN_RPC").env_remove("CAIRN_GENESIS");
@@ -59,9 +62,9 @@ fn check_help(path: &[&str]) -> usize {
 
 #[test]
 fn every_command_explains_itself() {
-    assert!(check_help(&[]) >= 30, "the walk went through all commands");
+    assert!(check_help(&[]) >= 65, "the walk went through all commands");
     let help = stdout(&cairn(&["--help"]));
-    let expected = ["node", "testnet", "key", "status", "tx", "organization", "device", "grant", "stream", "attest"];
+    let expected = ["key", "tx", "organization", "council", "lot", "device", "grant", "stream", "attest", "audit", "verify"];
     expected.iter().for_each(|name| assert!(commands(&help).iter().any(|found| found == name), "{name}: {help}"));
 }
 
@@ -104,6 +107,16 @@ fn what_is_typed_wrong_exits_with_2_and_says_what_is_allowed() {
         (&["attest", "--device", &id, "--key", "k", "--stream", "flow", "--grant", &id], "<FILE>"),
         (&["tx", "wait", &id, "--timeout", "1e9"], "invalid"),
         (&["status", "--genesis", "water"], "--genesis"),
+        (&["council", "expel", "water-works"], "--as"),
+        (&["council", "upgrade", "--version", "2", "--as", "x=k"], "--height"),
+        (&["council", "admit", "--name", "x", "--roles", "king", "--new-key", "k", "--as", "x=k"], "council, manufacturer"),
+        (&["council", "parameters", "--set", "quota", "--as", "x=k"], "NAME=VALUE"),
+        (&["council", "validators", "--add", "x", "--as", "x"], "NAME=PEM"),
+        (&["device", "offer", "--device", &id, "--key", "k"], "--to"),
+        (&["device", "recover", "--device", &id, "--new-key", "k", "--owner-key", "k"], "--next-key"),
+        (&["lot", "endorse", "--manufacturer", "x", "--key", "k"], "FILE"),
+        (&["stream", "supersede", "flow/1", "--key", "k"], "STREAM/SEQ"),
+        (&["organization", "rotate", "--organization", "x", "--new-key", "k", "--key", "k"], "--recovery"),
     ];
     for (arguments, expected) in cases {
         let output = cairn(arguments);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cairn_proofs::lookup::Question;
+use cairn_rpc::views::Text;
 use cairn_types::{DeviceId, DeviceStatus, GrantId, Height, KeyCommitment, LotId, Position, ZonePath};
 use clap::{Args, Subcommand};
 
@@ -12,6 +13,8 @@ use super::connect::NodeArgs;
 use super::list::ListArgs;
 use super::lookup::ProveArgs;
 use super::names::{OrganizationName, PrincipalName, ZoneName, height, position};
+use super::organization::usage_rows;
+use super::output::Report;
 use super::submit::SubmitArgs;
 use crate::keys::private::KeyName;
 
@@ -63,6 +66,16 @@ enum Device {
         zone: Option<ZoneName>,
         #[command(flatten)]
         list: ListArgs,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Show how much of its quota a device has used.
+    Usage {
+        /// The device's id.
+        device: DeviceId,
+        /// As it stood at this height [default: the latest]
+        #[arg(long, value_name = "HEIGHT", value_parser = height)]
+        at: Option<Height>,
         #[command(flatten)]
         node: NodeArgs,
     },
@@ -284,6 +297,10 @@ pub(super) fn run(command: DeviceCommand) -> anyhow::Result<ExitCode> {
         Device::Get { device, at, prove, node } => node.run(async |connection| match prove.prove {
             true => prove.report(connection, Question::Device(device), at).await,
             false => show::get(connection, device, at).await,
+        }),
+        Device::Usage { device, at, node } => node.run(async |connection| {
+            let answer = connection.client.device_get_usage(Text(device), at.map(Text)).await?;
+            Report::new(&answer, usage_rows(&answer.value))
         }),
         Device::List { zone, list, node } => node.run(async |connection| show::list(connection, zone, list).await),
         Device::History { device, list, prove, node } => node.run(async |connection| match prove.prove {

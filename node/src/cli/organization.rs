@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cairn_proofs::lookup::Question;
-use cairn_rpc::views::{OrganizationView, Text};
+use cairn_rpc::views::{OrganizationEpochView, OrganizationView, Text, UsageView};
 use cairn_types::{Height, Name, Position};
 use clap::{Args, Subcommand};
 
@@ -11,7 +11,7 @@ use super::connect::{Connection, NodeArgs};
 use super::list::{ListArgs, collect, footer};
 use super::lookup::{ProveArgs, Prover};
 use super::names::{OrganizationName, height};
-use super::output::{Report, Rows, table};
+use super::output::{Report, Rows, counted, table};
 
 mod rotate;
 
@@ -45,6 +45,29 @@ enum Organization {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// List all key epochs of an organization.
+    History {
+        /// Its name or id.
+        #[arg(value_name = "ORG")]
+        organization: OrganizationName,
+        #[command(flatten)]
+        list: ListArgs,
+        #[command(flatten)]
+        prove: ProveArgs,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Show how much of its quota an organization and its devices have used.
+    Usage {
+        /// Its name or id.
+        #[arg(value_name = "ORG")]
+        organization: OrganizationName,
+        /// As it stood at this height [default: the latest]
+        #[arg(long, value_name = "HEIGHT", value_parser = height)]
+        at: Option<Height>,
+        #[command(flatten)]
+        node: NodeArgs,
+    },
     /// Replace an organization's keys: those to which it committed sign, or its recovery keys.
     Rotate(rotate::Rotate),
 }
@@ -61,6 +84,18 @@ pub(super) fn run(command: OrganizationCommand) -> anyhow::Result<ExitCode> {
             }
             let id = Prover::new(connection)?.organization_id(&organization, at).await?;
             prove.report(connection, Question::Organization(id), at).await
+        }),
+        Organization::History { organization, list, prove, node } => node.run(async |connection| {
+            if !prove.prove {
+                return history(connection, organization, list).await;
+            }
+            let at = list.whole()?;
+            let id = Prover::new(connection)?.organization_id(&organization, at).await?;
+            prove.report(connection, Question::Organization(id), at).await
+        }),
+        Organization::Usage { organization, at, node } => node.run(async |connection| {
+            let answer = connection.client.organization_get_usage(Text(organization.0), at.map(Text)).await?;
+            Report::new(&answer, usage_rows(&answer.value))
         }),
         Organization::Rotate(args) => args.submit.run(async |connection| args.run(connection).await),
     }
@@ -87,6 +122,37 @@ async fn all(connection: &Connection, list: ListArgs) -> anyhow::Result<Report> 
     let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
     let table = table(&["NAME", "ROLES", "KEYS", "STATE", "ID", "TITLE"], &lines);
     Report::new(&page, format!("{table}{}", footer(&page, "organization")))
+}
+
+/// How much of a quota is used.
+pub(super) fn usage_rows(view: &UsageView) -> Rows {
+    let quota = match view.quota {
+        0 => "none".to_owned(),
+        quota => format!("{quota} in a window, {} of them kept for calls that stop harm", view.reserved),
+    };
+    Rows::new()
+        .row("quota", quota)
+        .row("used", counted(view.used, "transaction"))
+        .maybe("left", view.left)
+        .row("until", format!("height {}", view.until))
+}
+
+async fn history(connection: &Connection, name: OrganizationName, list: ListArgs) -> anyhow::Result<Report> {
+    let client = &connection.client;
+    let page = collect::<_, u64>(list, async |after, limit, at| {
+        client.organization_get_history(Text(name.0.clone()), after, limit, at).await
+    });
+    let page = page.await?;
+    let line = |epoch: &OrganizationEpochView| {
+        let set = &epoch.value.keys;
+        let keys = set.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let to = epoch.to.map_or_else(String::new, |to| Position::from(to).to_string());
+        let threshold = format!("{} of {}", set.threshold, set.keys.len());
+        vec![Position::from(epoch.from).to_string(), to, threshold, keys]
+    };
+    let lines: Vec<Vec<String>> = page.items.iter().map(line).collect();
+    let table = table(&["FROM", "TO", "MUST SIGN", "KEYS"], &lines);
+    Report::new(&page, format!("{table}{}", footer(&page, "key epoch")))
 }
 
 async fn get(connection: &Connection, name: OrganizationName, at: Option<Height>) -> anyhow::Result<Report> {

@@ -15,7 +15,7 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use p256::ecdsa;
 use zeroize::Zeroizing;
 
-use super::{KeyFileError, LINE_ENDING, create, io_error, read_private_text};
+use super::{KeyFileError, LINE_ENDING, create, ed25519_pem, io_error, read_private_text};
 
 /// What kind of key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -70,7 +70,7 @@ impl PrivateKey {
     /// [`KeyFileError`]; a file that exists is never overwritten.
     pub(crate) fn write(&self, path: &Path) -> Result<(), KeyFileError> {
         let text = match self {
-            Self::Ed25519(key) => key.to_pkcs8_pem(LINE_ENDING),
+            Self::Ed25519(key) => ed25519_pem(key),
             Self::P256(key) => p256::SecretKey::from(key).to_pkcs8_pem(LINE_ENDING),
         };
         create(path, &text.map_err(|_| KeyFileError::EitherFormat { path: path.to_owned() })?)

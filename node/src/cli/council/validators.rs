@@ -32,8 +32,8 @@ pub(super) struct Validators {
     /// Let a node no longer validate: its KEY or NAME; repeat it for more.
     #[arg(long, value_name = "NODE")]
     remove: Vec<String>,
-    /// Let one node validate instead of another, with its power and for its organization unless said otherwise; repeat it
-    /// for more.
+    /// Let one node validate instead of another, with its power and for its organization, unless NEW or --testnet says
+    /// otherwise; repeat it for more.
     #[arg(long, value_name = "OLD=NEW")]
     replace: Vec<String>,
     /// Whose the added validators are, where --add does not say.

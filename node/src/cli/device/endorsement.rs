@@ -62,7 +62,8 @@ mod tests {
             lot: Some(LotId::from_hash(Hash::plain(b"lot"))),
             certified_key,
         };
-        let signature = |args: EndorsementArgs, first: &PublicKey| match args.of(device, first).expect("an endorsement") {
+        let signature = |args: EndorsementArgs, first: &PublicKey| match args.of(device, first).expect("an endorsement")
+        {
             Some(Endorsement::Certificate(endorsement)) => endorsement.signature,
             _ => panic!("certificates"),
         };

@@ -18,7 +18,7 @@ use crate::clock::now_ms;
 /// The judgement, then the answer, if all of it is proven.
 pub(in crate::cli) fn in_words(verdict: &LookupVerdict, names: &OrganizationNames, paint: Paint) -> String {
     let mut text = String::new();
-    let question = verdict.question.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let question = verdict.question.as_ref().map_or_else(|| "the file".to_owned(), ToString::to_string);
     let headline = match (verdict.outcome, &verdict.answer) {
         (Outcome::Valid, _) => format!("{} {}: {question}", paint.good(GOOD), paint.good("proven, and complete")),
         (Outcome::Incomplete, Some(_)) => format!("{} {}: {question}", paint.doubt(DOUBT), paint.doubt("proven, but")),
