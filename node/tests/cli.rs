@@ -64,7 +64,8 @@ fn check_help(path: &[&str]) -> usize {
 fn every_command_explains_itself() {
     assert!(check_help(&[]) >= 65, "the walk went through all commands");
     let help = stdout(&cairn(&["--help"]));
-    let expected = ["key", "tx", "organization", "council", "lot", "device", "grant", "stream", "attest", "audit", "verify"];
+    let expected =
+        ["key", "tx", "organization", "council", "lot", "device", "grant", "stream", "attest", "audit", "verify"];
     expected.iter().for_each(|name| assert!(commands(&help).iter().any(|found| found == name), "{name}: {help}"));
 }
 
@@ -109,7 +110,10 @@ fn what_is_typed_wrong_exits_with_2_and_says_what_is_allowed() {
         (&["status", "--genesis", "water"], "--genesis"),
         (&["council", "expel", "water-works"], "--as"),
         (&["council", "upgrade", "--version", "2", "--as", "x=k"], "--height"),
-        (&["council", "admit", "--name", "x", "--roles", "king", "--new-key", "k", "--as", "x=k"], "council, manufacturer"),
+        (
+            &["council", "admit", "--name", "x", "--roles", "king", "--new-key", "k", "--as", "x=k"],
+            "council, manufacturer",
+        ),
         (&["council", "parameters", "--set", "quota", "--as", "x=k"], "NAME=VALUE"),
         (&["council", "validators", "--add", "x", "--as", "x"], "NAME=PEM"),
         (&["device", "offer", "--device", &id, "--key", "k"], "--to"),

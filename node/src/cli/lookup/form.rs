@@ -7,11 +7,12 @@ use cairn_proofs::authority::Link;
 use cairn_proofs::bundle::DeviceFile;
 use cairn_proofs::lookup::{Answer, DeviceGrants, LookupVerdict, LotFile, OrganizationFile, Question};
 use cairn_rpc::views::{
-    DeviceFact, DeviceFactView, DeviceKeyView, FinalityView, GrantView, IntervalView, KeySetView, LotView,
-    OrganizationKeysView, ParametersView, PositionView, PrincipalView, RecoveryView, RoleName, ScopeView, StatusName,
-    StreamView, SupersededView, Text, ValidatorsView, ZoneView,
+    DeviceFact, DeviceFactView, DeviceKeyView, FinalityView, GrantView, IntervalView, KeySetView, LotBasisView,
+    LotView, OrganizationKeysView, ParametersView, PositionView, PrincipalView, RecoveryView, RoleName, ScopeView,
+    StatusName, StreamView, SupersededView, Text, ValidatorsView, ZoneView,
 };
-use cairn_types::{Interval, Scope};
+use cairn_types::record::Recovery;
+use cairn_types::{DeviceId, Hash, Interval, Name, OrganizationId, Scope, StreamId};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -93,7 +94,7 @@ pub(super) fn facts(file: &DeviceFile) -> Vec<DeviceFactView> {
     facts.extend(file.statuses.iter().map(|one| interval(one, |status| DeviceFact::Status(StatusName::from(*status)))));
     facts
         .extend(file.placements.iter().map(|one| interval(one, |zone| DeviceFact::Zone(ZoneView::from(zone.clone())))));
-    let recovery = |one: &cairn_types::record::Recovery| DeviceFact::Recovery(RecoveryView::from(one));
+    let recovery = |one: &Recovery| DeviceFact::Recovery(RecoveryView::from(one));
     facts.extend(file.recoveries.iter().map(|one| interval(one, recovery)));
     facts.extend(file.offers.iter().map(|one| interval(one, |to| DeviceFact::Offer(Text(*to)))));
     facts
@@ -129,14 +130,14 @@ fn organization(file: &OrganizationFile) -> Value {
 }
 
 fn lot(file: &LotFile) -> Value {
-    let claim = |(claim, device): &(cairn_types::Hash, cairn_types::DeviceId)| json!({ "claim": claim.to_string(), "device": device.to_string() });
+    let claim = |(claim, device): &(Hash, DeviceId)| json!({ "claim": Text(*claim), "device": Text(*device) });
     json!({
         "manufacturer": Text(file.lot.value.manufacturer),
         "label": file.lot.value.label,
         "from": PositionView::from(file.lot.from),
         "to": file.lot.to.map(PositionView::from),
         "suspectSince": file.lot.suspect_since.map(PositionView::from),
-        "basis": cairn_rpc::views::LotBasisView::from(file.lot.value.basis),
+        "basis": LotBasisView::from(file.lot.value.basis),
         "claims": file.claims.iter().map(claim).collect::<Vec<_>>(),
     })
 }
@@ -160,14 +161,17 @@ fn answer(answer: &Answer) -> anyhow::Result<Value> {
         Answer::DeviceGrants(found) => found.as_ref().map_or(Value::Null, device_grants),
         // What the record alone says: its id is in the question.
         Answer::Stream(found) => serde_json::to_value(found.as_ref().map(|record| {
-            let id = cairn_types::StreamId::of(&record.device, &record.name);
+            let id = StreamId::of(&record.device, &record.name);
             StreamView::new(id, record.clone())
         }))?,
         Answer::Lot(found) => found.as_ref().map_or(Value::Null, lot),
         Answer::Lots(list) => items(list.iter().map(|(id, interval)| LotView::new(*id, interval.clone()))),
-        Answer::Organizations(list) => items(list.iter().map(|(name, id)| json!({ "name": Text(name.clone()), "id": Text(*id) }))),
+        Answer::Organizations(list) => {
+            let named = |(name, id): &(Name, OrganizationId)| json!({ "name": Text(name.clone()), "id": Text(*id) });
+            items(list.iter().map(named))
+        }
         Answer::Council(list) => {
-            let ids = |ids: &Vec<cairn_types::OrganizationId>| {
+            let ids = |ids: &Vec<OrganizationId>| {
                 json!({ "organizations": ids.iter().copied().map(Text).collect::<Vec<_>>() })
             };
             items(list.iter().map(|one| interval(one, ids)))
