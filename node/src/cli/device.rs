@@ -32,7 +32,7 @@ pub(super) struct DeviceCommand {
 #[derive(Debug, Subcommand)]
 enum Device {
     /// Enter a device: its key and its owner sign.
-    Register(Register),
+    Register(Box<Register>),
     /// Begin a device's next key epoch: the new key signs.
     Rotate(Rotate),
     /// Move a device to another zone of its owner.
