@@ -1,5 +1,5 @@
 //! `cairn audit verdict`: what a node says about a file. It is the node's word; `cairn verify` needs nobody's, and neither
-//! does `--live`, which is in [`live`](super::live).
+//! does `--live`, which is in [`super::live`].
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

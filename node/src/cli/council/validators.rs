@@ -25,7 +25,7 @@ const POWER_DEFAULT: u64 = 1;
 
 #[derive(Debug, Args)]
 pub(super) struct Validators {
-    /// Let a node validate: KEY:PEER[:POWER[:ORG]] or the NAME of a node in --testnet. KEY is its consensus key, 64
+    /// Let a node validate: `KEY:PEER[:POWER[:ORG]]` or the NAME of a node in --testnet. KEY is its consensus key, 64
     /// hexadecimal digits; PEER its peer id or network key; repeat it for more.
     #[arg(long, value_name = "NODE", required_unless_present_any = ["remove", "replace"])]
     add: Vec<String>,
