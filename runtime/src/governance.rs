@@ -4,7 +4,7 @@
 //! block is a function of the state two blocks before it.
 
 use cairn_types::call::Govern;
-use cairn_types::governance::{Admit, Measure, PROTOCOL_VERSION, Upgrade, VALIDATORS_DELAY};
+use cairn_types::governance::{Admit, FIRST_VERSION, Measure, Upgrade, VALIDATORS_DELAY};
 use cairn_types::limits::COUNCIL_MAX;
 use cairn_types::record::Interval;
 use cairn_types::state_key::{self, OrganizationFacet};
@@ -42,7 +42,7 @@ pub fn validators_at(state: &impl State, height: Height) -> ValidatorSet {
 pub fn version_at(state: &impl State, height: Height) -> u16 {
     upgrades(state)
         .find(|upgrade| upgrade.value.height <= height)
-        .map_or(PROTOCOL_VERSION, |upgrade| upgrade.value.version)
+        .map_or(FIRST_VERSION, |upgrade| upgrade.value.version)
 }
 
 /// The change of the rules that lies ahead of `height`, if one is scheduled.
@@ -196,7 +196,7 @@ fn schedule_upgrade(state: &impl State, upgrade: Option<&Upgrade>, position: Pos
     let pending = last.as_ref().is_some_and(|entry| is_ahead(&entry.interval));
     match upgrade {
         None if !pending => return Err(invalid("no upgrade is scheduled")),
-        Some(upgrade) if upgrade.version <= PROTOCOL_VERSION => {
+        Some(upgrade) if upgrade.version <= version_at(state, position.height) => {
             return Err(invalid("the version is not above the present one"));
         }
         Some(upgrade) if upgrade.height.get() <= position.height.get().saturating_add(VALIDATORS_DELAY) => {

@@ -8,8 +8,12 @@ use crate::parameters::Parameters;
 use crate::position::Height;
 use crate::validators::ValidatorSet;
 
-/// The version of the rules that this crate states; blocks carry it as their header's version.
-pub const PROTOCOL_VERSION: u16 = crate::block::HEADER_VERSION;
+/// The version of the rules by which every network begins; blocks carry it as their header's version until the council
+/// schedules another.
+pub const FIRST_VERSION: u16 = crate::block::HEADER_VERSION;
+
+/// The newest version of the rules that this crate states.
+pub const PROTOCOL_VERSION: u16 = 1;
 
 /// How many heights after its decision a new validator set decides its first block: the block after the decision still
 /// names the old set as its own and the new one as the next.
