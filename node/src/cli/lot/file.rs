@@ -168,7 +168,7 @@ mod tests {
 
     fn lot(devices: u32) -> LotFile {
         let leaf = |i: u32| LotLeaf {
-            device: (i % 2 == 0).then(|| DeviceId::from_hash(Hash::plain(&i.to_be_bytes()))),
+            device: i.is_multiple_of(2).then(|| DeviceId::from_hash(Hash::plain(&i.to_be_bytes()))),
             serial: format!("WM-{i:06}"),
             salt: [u8::try_from(i % 256).expect("below 256"); 32],
         };
