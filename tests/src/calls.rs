@@ -49,6 +49,11 @@ pub fn rotate(seed: u64, epoch: u64) -> Call {
     })
 }
 
+/// A rotation to keys of one's choice, as a thief would try it.
+pub fn rotate_to(device: DeviceId, key: PublicKey, next: PublicKey) -> Call {
+    Call::RotateDeviceKey(RotateDeviceKey { device, key, next: next.commitment() })
+}
+
 /// The owner of a device announces `key` for it, and after that the key `next`.
 pub fn recover(device: DeviceId, key: &SigningKey, next: &SigningKey, suspect_since: Option<Position>) -> Call {
     let next = public(next).commitment();
@@ -58,11 +63,6 @@ pub fn recover(device: DeviceId, key: &SigningKey, next: &SigningKey, suspect_si
 /// The owner's recovery set calls an announced key off.
 pub const fn cancel_recovery(device: DeviceId) -> Call {
     Call::CancelRecovery(CancelRecovery { device })
-}
-
-/// A rotation to keys of one's choice, as a thief would try it.
-pub fn rotate_to(device: DeviceId, key: PublicKey, next: PublicKey) -> Call {
-    Call::RotateDeviceKey(RotateDeviceKey { device, key, next: next.commitment() })
 }
 
 /// A device is offered.

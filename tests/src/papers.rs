@@ -42,9 +42,6 @@ impl Papers {
     }
 
     /// Judges an attestation from the bytes of a bundle, and from nothing else.
-    ///
-    /// # Panics
-    /// Never: a verdict has a JSON form.
     pub fn judge(&mut self, name: &str, bundle: &[u8], content: &[u8]) -> Verdict {
         let verdict = verify_bytes(bundle, &Expectations::of(self.genesis).with_content(content));
         let expected = serde_json::to_value(VerdictView::from(&verdict)).expect("a verdict has a JSON form");

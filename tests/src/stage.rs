@@ -300,7 +300,7 @@ impl Stage {
         verdict
     }
 
-    /// Judges an attestation from the bytes of a bundle, and from nothing else.
+    /// Judges an attestation from the bytes of a bundle that was kept.
     pub fn judge_file(&self, name: &str, bundle: &[u8], content: &[u8]) -> Verdict {
         self.papers.borrow_mut().judge(name, bundle, content)
     }
@@ -344,7 +344,7 @@ impl Stage {
         self.papers.borrow_mut().read(file, question)
     }
 
-    /// The validators of the next block and how often they changed, as the lookup of the newest checkpoint shows them.
+    /// The set of validators that was decided last, with proof.
     ///
     /// # Panics
     /// If it does not.
