@@ -1,5 +1,5 @@
 //! What a device may do, and what may be done to it: register, rotate, place, change status. How it is recovered is in
-//! [`recovery`], how it changes hands in [`transfer`].
+//! `recovery`, how it changes hands in `transfer`.
 
 use cairn_types::call::{PlaceDevice, RegisterDevice, RotateDeviceKey, SetDeviceStatus};
 use cairn_types::record::{DeviceKey, DeviceRecord, Interval};
