@@ -141,7 +141,7 @@ async fn gossip_passes_through_a_peer_that_was_restarted() {
 async fn a_peer_whose_line_died_without_a_word_is_taken_back_when_it_returns() {
     // 1 reaches 4 through a line that can be cut so that neither end hears of it, as when a cable is pulled.
     let port = free_port();
-    let line = Line::to(port);
+    let mut line = Line::to(port);
     let mut here = Node::start(1, config(1..=4, vec![format!("{}/p2p/{}", line.address, peer(4).peer_id())])).await;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -151,7 +151,7 @@ async fn a_peer_whose_line_died_without_a_word_is_taken_back_when_it_returns() {
     all_flows(std::slice::from_mut(&mut here), &mut there, 0).await;
 
     // The line fills with what nobody reads, so that not even a goodbye has room in it.
-    line.cut();
+    line.cut().await;
     runtime.shutdown_background();
     for _ in 0..64 {
         assert_eq!(here.handle.send_consensus(peer(4), vec![0; 1024 * 1024]), Ok(()));
@@ -179,6 +179,8 @@ async fn a_peer_whose_line_died_without_a_word_is_taken_back_when_it_returns() {
 struct Line {
     address: String,
     alive: tokio::sync::watch::Sender<bool>,
+    /// How many connections have stopped carrying anything.
+    dead: tokio::sync::watch::Receiver<usize>,
 }
 
 impl Line {
@@ -190,9 +192,10 @@ impl Line {
         let entry = entry.listen(8).expect("it is bound");
         let address = format!("/ip4/127.0.0.1/tcp/{}", entry.local_addr().expect("it is bound").port());
         let (alive, watch) = tokio::sync::watch::channel(true);
+        let (died, dead) = tokio::sync::watch::channel(0);
         tokio::spawn(async move {
             while let Ok((mut near, _)) = entry.accept().await {
-                let mut watch = watch.clone();
+                let (mut watch, died) = (watch.clone(), died.clone());
                 tokio::spawn(async move {
                     if *watch.borrow()
                         && let Ok(mut far) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await
@@ -201,6 +204,7 @@ impl Line {
                             _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
                             _ = watch.changed() => {}
                         }
+                        died.send_modify(|number| *number += 1);
                         // Both sockets stay open, and nobody reads or writes them, until the test ends.
                         std::future::pending::<()>().await;
                     } else if !*watch.borrow() {
@@ -209,10 +213,12 @@ impl Line {
                 });
             }
         });
-        Self { address, alive }
+        Self { address, alive, dead }
     }
 
-    fn cut(&self) {
+    /// Cuts the line, and waits until nothing passes any more: what ends behind it from then on is not heard of.
+    async fn cut(&mut self) {
         self.alive.send_replace(false);
+        self.dead.wait_for(|number| *number > 0).await.expect("the line lives as long as the test");
     }
 }
