@@ -1,10 +1,10 @@
-//! The second verifier: a Python process that judges many files.
+//! Holds the second verifier's answers against those of `cairn-proofs`.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use cairn_tests::second_verifier::{answers, comparable, python};
 use serde_json::Value;
 
 use crate::case::Case;
@@ -35,35 +35,15 @@ impl Asked for Case {
     }
 }
 
-/// What verifiers say in their own words.
-const WORDS: [&str; 2] = ["message", "failure"];
-
 /// Disagreements that one failure shows.
 const SHOWN_MAX: usize = 5;
-
-/// The Python that has the packages. Without it the tests fail: a second opinion that was not asked for is none.
-fn python() -> PathBuf {
-    if let Some(given) = std::env::var_os("CAIRN_VERIFIER_PYTHON") {
-        return given.into();
-    }
-    // target/tmp
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the directory lies in the target directory");
-    let python = target.join("verifier-venv/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: make it with\n    CARGO_TARGET_DIR={} tests/verifier/setup\n(scripts/check does so), or name a Python \
-         with the packages of tests/verifier/requirements.txt in CAIRN_VERIFIER_PYTHON",
-        python.display(),
-        target.display()
-    );
-    python
-}
 
 /// Asks all questions in one process, and compares every answer.
 #[track_caller]
 pub(crate) fn assert_agreement(cases: &[impl Asked]) {
+    let questions: Vec<Value> = cases.iter().map(Asked::question).collect();
     let mut disagreements = Vec::new();
-    for (case, theirs) in cases.iter().zip(answers(cases)) {
+    for (case, theirs) in cases.iter().zip(answers(&questions)) {
         let (ours, theirs) = (comparable(&case.verdict_json()), comparable(&theirs));
         if ours != theirs {
             disagreements.push(format!("{}\n{}", case.name(), differences(&ours, &theirs)));
@@ -91,40 +71,6 @@ pub(crate) fn random(count: usize, seed: u64) -> Vec<Case> {
         Case::of_question(format!("random ledger {number} of seed {seed}"), &asked)
     };
     text.lines().enumerate().map(case).collect()
-}
-
-fn answers(cases: &[impl Asked]) -> Vec<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/cairn_verify.py");
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("questions");
-    let questions: String = cases.iter().map(|case| format!("{}\n", case.question())).collect();
-    fs::write(&path, questions).expect("writes the questions");
-    let python = python();
-    let output = Command::new(&python)
-        .arg(&script)
-        .arg("--batch")
-        .stdin(File::open(&path).expect("the questions were written"))
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} {}: {complaint}", python.display(), script.display());
-    let text = String::from_utf8(output.stdout).expect("verdicts are UTF-8");
-    let answers: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("each line is a verdict")).collect();
-    assert_eq!(answers.len(), cases.len(), "one verdict for each file: {complaint}");
-    answers
-}
-
-/// A verdict without words and without what is absent: what two verifiers must agree on (specification, section 14).
-fn comparable(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let kept = members.iter().filter(|(name, value)| !value.is_null() && !WORDS.contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name.clone(), comparable(value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(comparable).collect()),
-        other => other.clone(),
-    }
 }
 
 /// The members in which two verdicts differ.

@@ -12,10 +12,7 @@ use cairn_rpc::views::VerdictView;
 use cairn_types::ChainId;
 use serde_json::{Value, json};
 
-use crate::second_verifier;
-
-/// What verifiers say in their own words.
-const WORDS: [&str; 2] = ["message", "failure"];
+use crate::second_verifier::{self, comparable};
 
 /// Disagreements that one failure shows.
 const SHOWN_MAX: usize = 3;
@@ -100,17 +97,5 @@ impl Judged {
             "{}: they differ in {differing:?}; in {first}:\n  Rust   {our:?}\n  Python {their:?}, for the reasons {reasons:?}",
             self.name
         ))
-    }
-}
-
-/// An answer without words and without what is absent: what two verifiers must agree on (specification, section 14).
-fn comparable(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let kept = members.iter().filter(|(name, value)| !value.is_null() && !WORDS.contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name.clone(), comparable(value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(comparable).collect()),
-        other => other.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! The second verifier: a Python process that judges many files, written from the specification alone.
 //!
-//! It does not know what is asked, and compares nothing: whoever asks holds the answers against his own.
+//! It does not know what is asked, and judges nothing: whoever asks holds the answers against his own, by what is
+//! [`comparable`] of both.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,14 @@ use serde_json::Value;
 
 use crate::network::target;
 
+/// What verifiers say in their own words.
+const WORDS: [&str; 2] = ["message", "failure"];
+
 /// The Python that has the packages. Without it the tests fail: a second opinion that was not asked for is none.
-fn python() -> PathBuf {
+///
+/// # Panics
+/// If there is none.
+pub fn python() -> PathBuf {
     if let Some(given) = std::env::var_os("CAIRN_VERIFIER_PYTHON") {
         return given.into();
     }
@@ -51,4 +58,16 @@ pub fn answers(questions: &[Value]) -> Vec<Value> {
         text.lines().map(|line| serde_json::from_str(line).expect("each line is an answer")).collect();
     assert_eq!(answers.len(), questions.len(), "one answer for each question: {complaint}");
     answers
+}
+
+/// A verdict without words and without what is absent: what two verifiers must agree on (specification, section 14).
+pub fn comparable(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(name, value)| !value.is_null() && !WORDS.contains(&name.as_str()));
+            Value::Object(kept.map(|(name, value)| (name.clone(), comparable(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(comparable).collect()),
+        other => other.clone(),
+    }
 }

@@ -17,6 +17,8 @@ const OPEN: u64 = 40;
 fn assert_exceeded(refused: &ErrorView, grant: GrantId, dimension: &str) {
     assert_eq!(refused.data.name, "GrantExceeded", "{}", refused.message);
     assert_eq!(refused.message, format!("exceeds grant {grant} in {dimension}"));
+    let field = |name: &str| refused.data.fields.get(name).map(String::as_str);
+    assert_eq!((field("grant"), field("dimension")), (Some(grant.to_string().as_str()), Some(dimension)));
 }
 
 /// Asserts that `grant_check` names the dimension to a device that wants to attest as itself by `grant`.
