@@ -180,7 +180,12 @@ impl CallError {
         let mut data = ErrorData { name: self.name().to_owned(), code: number, fields: Default::default() };
         let mut field = |name: &str, value: String| drop(data.fields.insert(name.to_owned(), value));
         match self {
-            Self::Rejected(_) | Self::Overloaded | Self::Starting => {}
+            Self::Rejected(rejection) => {
+                for (name, value) in rejection.fields() {
+                    field(&wire_name(name), value);
+                }
+            }
+            Self::Overloaded | Self::Starting => {}
             Self::InvalidParameter { parameter, reason } => {
                 field("parameter", parameter.clone());
                 field("reason", reason.clone());
@@ -212,6 +217,19 @@ impl CallError {
     pub(crate) fn parameter(parameter: &str, reason: impl ToString) -> Self {
         Self::InvalidParameter { parameter: parameter.to_owned(), reason: reason.to_string() }
     }
+}
+
+/// The name of a rejection's field in `data`: in camel case, and never that of the error itself.
+fn wire_name(field: &str) -> String {
+    if field == "name" {
+        return "organization".to_owned();
+    }
+    let mut words = field.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        name + &initial.to_ascii_uppercase() + rest
+    })
 }
 
 /// An error as JSON shows it.

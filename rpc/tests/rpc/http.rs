@@ -156,7 +156,9 @@ async fn transactions_are_taken_as_raw_bytes() {
     assert_eq!((answer.status, results.as_array().map(Vec::len)), (200, Some(2)));
     assert_eq!(results[0], json!({ "accepted": { "id": fresh.id().to_string(), "state": "pending" } }));
     assert_eq!(results[1]["error"]["code"], -33_100);
-    assert_eq!(results[1]["error"]["data"], json!({ "name": "Malformed", "code": 100 }));
+    let data = &results[1]["error"]["data"];
+    assert_eq!((&data["name"], &data["code"]), (&json!("Malformed"), &json!(100)));
+    assert!(data["reason"].is_string(), "a rejection's fields stand beside its name: {data}");
     assert_eq!(send(&served, "POST /tx", "", &body).await.status, 415, "a form could send this");
     assert_eq!(send(&served, "POST /tx", octets, b"\xff\xff\xff\xff").await.status, 400);
     let many = cairn_types::encode(&vec![Vec::<u8>::new(); 4_097]);

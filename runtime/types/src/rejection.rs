@@ -37,6 +37,15 @@ macro_rules! rejections {
                 }
             }
 
+            /// The variant's fields, each with its name and as text.
+            pub fn fields(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    $(Self::$variant $({ $($field),* })? => {
+                        vec![$($((stringify!($field), $field.to_string())),*)?]
+                    })*
+                }
+            }
+
             /// The rule's name: the variant's.
             pub const fn name(&self) -> &'static str {
                 match self {
