@@ -1,61 +1,58 @@
-//! The one task that drives agreement: it owns the machine, the logs and the writing end of the ledger.
+//! What drives agreement: it owns the machine, the logs and the writing end of the ledger.
 //!
 //! ```text
-//!   network ── frames ──┐                       ┌──► network: frames, batches
-//!   mempool ── wake ────┤                       │
-//!   catch-up ─ answers ─┼──► Driver ── step ──► Machine ── effects ──► Driver::perform (agree.rs)
-//!   timers, heartbeat ──┘                       └──► write-ahead log, sign state, block log
+//!   on_frame, on_answer ──┐                       ┌──► Surroundings: frames, batches, requests
+//!   on_connected ─────────┤                       │
+//!   on_accepted ──────────┼──► Driver ── step ──► Machine ── effects ──► Driver::perform (agree.rs)
+//!   on_time ──────────────┘                       └──► write-ahead log, sign state, block log
 //! ```
 //!
-//! It runs on a thread of its own, because it waits for the disk; everything else that takes long, verifying signatures
-//! that arrive and answering peers, happens elsewhere. It decides when a height starts: when there is something to say,
-//! when a validator speaks of it, or at the heartbeat. Whether it has a vote at all is looked up after every block
-//! (seat.rs).
+//! It has no clock, no task and no socket of its own (surroundings.rs): whoever holds it calls the method of what happened,
+//! then [`Driver::settle`], and comes back with [`Driver::on_time`] at [`Driver::deadline`] at the latest. The same calls in
+//! the same order do the same things, which a simulator rests on.
+//!
+//! It decides when a height starts: when there is something to say, when a validator speaks of it, or at the heartbeat.
+//! Whether it has a vote at all is looked up after every block (seat.rs).
 //!
 //! Invariants: effects are performed in their order; nothing that we signed leaves before log and sign state are synced;
 //! a block is committed only with a certificate, directly after its parent; a failed write or sync ends the driver, and
 //! with it the node.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use cairn_consensus::{Config, Input, Machine, SignRequest, Signer, Start, Timeouts, Timer, WalEntry, usable};
-use cairn_network::{NetworkEvent, NetworkEvents, NetworkHandle, PeerKey};
+use cairn_network::PeerKey;
 use cairn_storage::{StorageError, WalContents, WriteAheadLog};
 use cairn_types::{Certificate, DecodeError, Height, SignedTransaction, ValidatorIndex, encode};
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use crate::chain::{Chain, ReadError, Snapshot};
-use crate::clock::now_ms;
 use crate::evidence::EvidenceFile;
 use crate::frame::{Frame, Request};
-use crate::ingest::{Batch, Ingest};
 use crate::ledger::{self, JudgedBlock, Ledger, LedgerError};
 use crate::membership::Admission;
 use crate::mempool::Mempool;
-use crate::serve::Serve;
 use crate::shared::{Activity, Shared};
 use crate::signature_cache::SignatureCache;
 use crate::signer::NodeSigner;
 
-use self::follow::{Answer, Follow};
+use self::follow::Follow;
 use self::seat::Seat;
 use self::undecided::Undecided;
 use self::upgrade::Ending;
 
+pub(crate) use self::surroundings::{Answer, Surroundings};
+
 mod agree;
 mod follow;
 mod seat;
+mod surroundings;
 mod undecided;
 mod upgrade;
 
 /// How often our votes are repeated without progress, in milliseconds: two of the shortest rounds.
 const REBROADCAST_MS: u64 = 1_000;
-
-/// Most transactions that go out in one turn of the loop, so that votes are not kept waiting.
-const PUBLISH_PER_TURN_MAX: usize = 1_024;
 
 /// How often the driver looks around when nothing happens, in milliseconds: for peers that came and for the heartbeat.
 const LOOK_AROUND_MS: u64 = 1_000;
@@ -100,14 +97,7 @@ pub(crate) struct Parts {
     pub(crate) wal: WriteAheadLog,
     pub(crate) wal_contents: WalContents,
     pub(crate) evidence: EvidenceFile,
-    pub(crate) network: NetworkHandle,
-    pub(crate) events: NetworkEvents,
-    /// Transactions that were submitted here and taken.
-    pub(crate) accepted: mpsc::Receiver<Arc<SignedTransaction>>,
-    /// Says that gossip brought something.
-    pub(crate) woken: mpsc::Receiver<()>,
-    pub(crate) ingest: Ingest,
-    pub(crate) serve: Serve,
+    pub(crate) surroundings: Box<dyn Surroundings>,
 }
 
 /// Refuses every signature: for a node that has no vote.
@@ -134,26 +124,22 @@ pub(crate) struct Driver {
     machine: Machine,
     wal: WriteAheadLog,
     evidence: EvidenceFile,
-    network: NetworkHandle,
-    events: NetworkEvents,
-    accepted: mpsc::Receiver<Arc<SignedTransaction>>,
-    woken: mpsc::Receiver<()>,
-    ingest: Ingest,
-    serve: Serve,
-    timers: HashMap<Timer, Instant>,
+    surroundings: Box<dyn Surroundings>,
+    /// When each timer fires, on [`Surroundings::elapsed`].
+    timers: BTreeMap<Timer, Duration>,
     undecided: Undecided,
     /// Certificates for blocks whose bytes are not here.
     decided_without_block: Option<Certificate>,
     follow: Follow,
-    answers: mpsc::Receiver<Answer>,
     inputs: VecDeque<Input>,
-    last_commit: Instant,
+    /// On [`Surroundings::elapsed`].
+    last_commit: Duration,
     /// Whether a validator spoke of the next height while it was not under way.
     next_is_wanted: bool,
     /// Why this node goes no further, if it does not.
     ending: Option<Ending>,
     /// When an upgrade ahead was last spoken of.
-    reminded: Option<Instant>,
+    reminded: Option<Duration>,
 }
 
 impl Driver {
@@ -164,10 +150,9 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> Result<Self, DriverError> {
         let chain = Arc::clone(parts.ledger.chain());
         let tip = chain.tip();
-        let own = parts.network.peer_key();
+        let own = parts.surroundings.own_key();
         let seat = Seat::after(&tip, parts.key.as_ref(), own.as_bytes());
         seat::warn_of_another_node(&tip, parts.key.as_ref(), &own);
-        let (sender, answers) = mpsc::channel(follow::ANSWERS_MAX);
         let mut undecided = Undecided::new(Arc::clone(&parts.shared));
         let mut wal = parts.wal;
         let next = tip.next_height();
@@ -181,7 +166,7 @@ impl Driver {
         };
         let machine = Machine::new(Config { chain: chain.id, key: parts.key }, tip.header.height, recovered);
         Ok(Self {
-            follow: Follow::new(sender),
+            follow: Follow::new(),
             undecided,
             chain,
             ledger: parts.ledger,
@@ -195,28 +180,19 @@ impl Driver {
             machine,
             wal,
             evidence: parts.evidence,
-            network: parts.network,
-            events: parts.events,
-            accepted: parts.accepted,
-            woken: parts.woken,
-            ingest: parts.ingest,
-            serve: parts.serve,
-            timers: HashMap::new(),
+            timers: BTreeMap::new(),
             decided_without_block: None,
-            answers,
             inputs: VecDeque::new(),
-            last_commit: Instant::now(),
+            last_commit: parts.surroundings.elapsed(),
+            surroundings: parts.surroundings,
             next_is_wanted: false,
             ending: None,
             reminded: None,
         })
     }
 
-    /// Drives until `stop` says so.
-    ///
-    /// # Errors
-    /// [`DriverError`]: the node must stop.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), DriverError> {
+    /// Goes on with the height that was under way when this node stopped. Comes before everything else.
+    pub(crate) fn begin(&mut self) {
         if let Some(height) = self.machine.unfinished()
             && self.seat.index().is_some()
         {
@@ -224,20 +200,13 @@ impl Driver {
             self.start();
         }
         self.remind_of_upgrade(&self.chain.tip());
-        loop {
-            self.settle()?;
-            self.end_if_time()?;
-            let deadline = self.deadline();
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => break,
-                event = self.events.recv() => self.on_event(event.ok_or(DriverError::NetworkGone)?)?,
-                Some(answer) = self.answers.recv() => self.on_answer(answer)?,
-                Some(transaction) = self.accepted.recv() => self.on_accepted(transaction),
-                Some(()) = self.woken.recv() => {}
-                () = tokio::time::sleep_until(deadline) => self.on_time(),
-            }
-        }
+    }
+
+    /// Ends orderly: what was signed last and the index are put on disk.
+    ///
+    /// # Errors
+    /// [`DriverError`]: the disk is to blame.
+    pub(crate) fn close(mut self) -> Result<(), DriverError> {
         if let Some(signer) = &mut self.signer {
             signer.sync()?;
         }
@@ -250,8 +219,12 @@ impl Driver {
         self.chain.tip().next_height()
     }
 
-    /// Feeds what is waiting into the machine until there is nothing left, and starts the next height if it is time.
-    fn settle(&mut self) -> Result<(), DriverError> {
+    /// Feeds what is waiting into the machine until there is nothing left, and starts the next height if it is time. Comes
+    /// after everything that happens.
+    ///
+    /// # Errors
+    /// [`DriverError`]: the node must stop.
+    pub(crate) fn settle(&mut self) -> Result<(), DriverError> {
         loop {
             while let Some(input) = self.inputs.pop_front() {
                 self.step(input)?;
@@ -262,7 +235,7 @@ impl Driver {
             }
         }
         self.shared.set_activity(self.activity());
-        Ok(())
+        self.end_if_time()
     }
 
     fn step(&mut self, input: Input) -> Result<(), DriverError> {
@@ -308,7 +281,7 @@ impl Driver {
         let has_reason = self.next_is_wanted
             || (self.seat.index().is_some()
                 && self.is_connected_to_quorum()
-                && (is_first || Instant::now() >= heartbeat || !self.mempool.is_empty()));
+                && (is_first || self.surroundings.elapsed() >= heartbeat || !self.mempool.is_empty()));
         if has_reason {
             self.start();
         }
@@ -341,27 +314,30 @@ impl Driver {
         let connected: u64 = (0u16..)
             .zip(validators.iter())
             .filter(|(index, validator)| {
-                Some(*index) == self.seat.index() || self.network.is_connected(&PeerKey::from_bytes(validator.peer))
+                Some(*index) == self.seat.index()
+                    || self.surroundings.is_connected(&PeerKey::from_bytes(validator.peer))
             })
             .map(|(_, validator)| validator.power.get())
             .sum();
         cairn_types::has_quorum(cairn_types::Power::new(connected), validators.total_power())
     }
 
-    /// When to look again, if nothing happens before.
-    fn deadline(&self) -> Instant {
-        let look_around = Instant::now() + Duration::from_millis(LOOK_AROUND_MS);
+    /// When to look again, if nothing happens before: a time on [`Surroundings::elapsed`].
+    pub(crate) fn deadline(&self) -> Duration {
+        let now = self.surroundings.elapsed();
+        let look_around = now + Duration::from_millis(LOOK_AROUND_MS);
         let heartbeat_ms = self.chain.tip().parameters.heartbeat_ms;
         let heartbeat = self.last_commit + Duration::from_millis(heartbeat_ms);
-        let heartbeat = if heartbeat > Instant::now() { heartbeat } else { look_around };
+        let heartbeat = if heartbeat > now { heartbeat } else { look_around };
         let timer = self.timers.values().min().copied();
         let ending = self.ending.as_ref().map(|ending| ending.at);
         timer.into_iter().chain(ending).chain([look_around, heartbeat]).min().unwrap_or(look_around)
     }
 
-    fn on_time(&mut self) {
-        let now = Instant::now();
-        let mut due: Vec<(Instant, Timer)> =
+    /// Does what is due: timers, and a look around.
+    pub(crate) fn on_time(&mut self) {
+        let now = self.surroundings.elapsed();
+        let mut due: Vec<(Duration, Timer)> =
             self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, at)| (*at, *timer)).collect();
         due.sort_unstable();
         for (_, timer) in due {
@@ -372,30 +348,23 @@ impl Driver {
         self.remind_of_upgrade(&self.chain.tip());
     }
 
-    fn on_event(&mut self, event: NetworkEvent) -> Result<(), DriverError> {
-        match event {
-            NetworkEvent::PeerConnected(peer) => {
-                tracing::info!(peer = %peer.peer_id(), "connected");
-                self.request(peer, Request::Head);
-            }
-            NetworkEvent::PeerDisconnected(peer) => {
-                tracing::info!(peer = %peer.peer_id(), "disconnected");
-                self.follow.forget(&peer);
-            }
-            NetworkEvent::Consensus { from, bytes } => self.on_frame(from, &bytes)?,
-            NetworkEvent::Transactions { bytes, id, .. } => self.ingest.offer(Batch { bytes, id }),
-            NetworkEvent::Request { bytes, reply, .. } => self.serve.offer(bytes, reply),
-        }
-        Ok(())
+    /// A member is connected.
+    pub(crate) fn on_connected(&mut self, peer: PeerKey) {
+        tracing::info!(peer = %peer.peer_id(), "connected");
+        self.request(peer, Request::Head);
     }
 
-    /// Gossips what was submitted here, as much as waits in whole batches.
-    fn on_accepted(&mut self, first: Arc<SignedTransaction>) {
+    /// A member's last connection ended.
+    pub(crate) fn on_disconnected(&mut self, peer: &PeerKey) {
+        tracing::info!(peer = %peer.peer_id(), "disconnected");
+        self.follow.forget(peer);
+    }
+
+    /// Gossips what was submitted here and taken, in batches.
+    pub(crate) fn on_accepted(&mut self, transactions: &[Arc<SignedTransaction>]) {
         let mut batch: Vec<Vec<u8>> = Vec::new();
         let mut size = 4;
-        let mut next = Some(first);
-        let mut turn = 0;
-        while let Some(transaction) = next {
+        for transaction in transactions {
             let bytes = transaction.bytes();
             if size + 4 + bytes.len() > cairn_network::TRANSACTION_BATCH_BYTES_MAX {
                 self.publish(&batch);
@@ -404,8 +373,6 @@ impl Driver {
             }
             size += 4 + bytes.len();
             batch.push(bytes.to_vec());
-            turn += 1;
-            next = if turn < PUBLISH_PER_TURN_MAX { self.accepted.try_recv().ok() } else { None };
         }
         self.publish(&batch);
     }
@@ -414,7 +381,7 @@ impl Driver {
         if batch.is_empty() {
             return;
         }
-        if let Err(error) = self.network.publish_transactions(encode(batch)) {
+        if let Err(error) = self.surroundings.publish(encode(batch)) {
             // It still waits here, and stands in the next block that this node proposes.
             tracing::debug!(%error, "a batch of transactions was not gossiped");
         }
@@ -435,7 +402,7 @@ impl Driver {
         self.undecided.clear();
         self.decided_without_block = None;
         self.next_is_wanted = false;
-        self.last_commit = Instant::now();
+        self.last_commit = self.surroundings.elapsed();
         let next = snapshot.next_height();
         if self.wal.height() < next {
             self.wal.reset(next)?;
@@ -457,21 +424,21 @@ impl Driver {
             return;
         }
         let validators: BTreeSet<[u8; 32]> = snapshot.validators().iter().map(|validator| validator.peer).collect();
-        for peer in self.network.peers() {
-            if !validators.contains(peer.key.as_bytes()) {
-                self.send(peer.key, &Frame::Head(height));
+        for peer in self.surroundings.peers() {
+            if !validators.contains(peer.as_bytes()) {
+                self.send(peer, &Frame::Head(height));
             }
         }
     }
 
     fn send(&self, to: PeerKey, frame: &Frame) {
-        if let Err(error) = self.network.send_consensus(to, encode(frame)) {
+        if let Err(error) = self.surroundings.send(to, encode(frame)) {
             tracing::debug!(%error, peer = %to.peer_id(), "a frame was not sent");
         }
     }
 
     fn broadcast(&self, frame: &Frame) {
-        if let Err(error) = self.network.broadcast_consensus(encode(frame)) {
+        if let Err(error) = self.surroundings.broadcast(encode(frame)) {
             tracing::warn!(%error, "a frame was not sent");
         }
     }
@@ -492,7 +459,8 @@ impl Driver {
     /// Builds the next block from what waits.
     fn build(&self, index: ValidatorIndex) -> Result<JudgedBlock, ReadError> {
         let candidates = self.mempool.candidates();
-        let (judged, rejected) = ledger::build(&self.chain, self.signatures.as_ref(), index, now_ms(), candidates)?;
+        let now_ms = self.surroundings.now_ms();
+        let (judged, rejected) = ledger::build(&self.chain, self.signatures.as_ref(), index, now_ms, candidates)?;
         for (transaction, rejection) in rejected {
             tracing::debug!(id = %transaction.id(), %rejection, "left out of our block");
         }

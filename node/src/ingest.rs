@@ -61,7 +61,8 @@ impl Ingest {
     }
 }
 
-fn take(mempool: &Mempool, bytes: &[u8]) -> BatchVerdict {
+/// Takes what is new and good of an encoded batch; whether the batch should go further.
+pub(crate) fn take(mempool: &Mempool, bytes: &[u8]) -> BatchVerdict {
     let Ok(encoded) = codec::decode::<Vec<Vec<u8>>>(bytes, cairn_network::TRANSACTION_BATCH_BYTES_MAX) else {
         return BatchVerdict::Reject;
     };

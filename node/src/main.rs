@@ -21,6 +21,7 @@ mod metrics;
 mod run;
 mod serve;
 mod shared;
+mod shell;
 mod signature_cache;
 mod signer;
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::membership::{Admission, Membership};
 use crate::mempool::Mempool;
 use crate::serve::Serve;
 use crate::shared::Shared;
+use crate::shell::{Host, Shell};
 use crate::signature_cache::SignatureCache;
 use crate::signer::NodeSigner;
 
@@ -130,6 +131,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     let mempool = Arc::new(Mempool::new(Arc::clone(&chain), Arc::clone(&signatures)));
     let (accepted_sender, accepted) = mpsc::channel(ACCEPTED_MAX);
     let (wake, woken) = mpsc::channel(1);
+    let (host, answers) = Host::new(handle.clone());
     let driver = Driver::new(Parts {
         ledger,
         mempool: Arc::clone(&mempool),
@@ -141,19 +143,23 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         wal,
         wal_contents,
         evidence,
-        network: handle.clone(),
+        surroundings: Box::new(host),
+    })?;
+    let shell = Shell {
+        driver,
+        answers,
         events,
         accepted,
         woken,
         ingest: Ingest::start(handle.clone(), Arc::clone(&mempool), wake),
         serve: Serve::start(Arc::clone(&chain), Arc::clone(&shared)),
-    })?;
+    };
     let backend = NodeBackend::new(Arc::clone(&chain), mempool, shared, handle, accepted_sender, text, key);
     let rpc = cairn_rpc::serve(config.rpc.to_rpc(), backend).await?;
     tracing::info!(url = %format!("http://{}", rpc.address()), "listening for JSON-RPC");
 
     let (stop, stopped) = watch::channel(false);
-    let mut driver_end = spawn_driver(driver, stopped);
+    let mut driver_end = spawn_driver(shell, stopped);
     let outcome = tokio::select! {
         signal = wait_for_signal() => signal.map_err(RunError::Signals),
         ended = &mut driver_end => return ended.unwrap_or(Err(RunError::DriverPanicked)),
@@ -170,7 +176,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
 }
 
 /// Runs the driver on a thread and a runtime of its own: it waits for the disk.
-fn spawn_driver(driver: Driver, stopped: watch::Receiver<bool>) -> oneshot::Receiver<Result<(), RunError>> {
+fn spawn_driver(shell: Shell, stopped: watch::Receiver<bool>) -> oneshot::Receiver<Result<(), RunError>> {
     let (sender, receiver) = oneshot::channel();
     std::thread::Builder::new()
         .name("driver".to_owned())
@@ -180,7 +186,7 @@ fn spawn_driver(driver: Driver, stopped: watch::Receiver<bool>) -> oneshot::Rece
                 .build()
                 .expect("the system can start a runtime at startup");
             // If nobody waits any more, the node is ending.
-            let _ = sender.send(runtime.block_on(driver.run(stopped)).map_err(RunError::from));
+            let _ = sender.send(runtime.block_on(shell.run(stopped)).map_err(RunError::from));
         })
         .expect("the system can start a thread at startup");
     receiver

@@ -44,7 +44,11 @@ impl Serve {
     }
 }
 
-fn answer(chain: &Chain, shared: &Shared, request: &Request) -> Result<Response, ReadError> {
+/// Answers one request.
+///
+/// # Errors
+/// [`ReadError`]: this node's disk is to blame.
+pub(crate) fn answer(chain: &Chain, shared: &Shared, request: &Request) -> Result<Response, ReadError> {
     match request {
         Request::Head => Ok(Response::Head(chain.tip().header.height)),
         Request::Undecided { block } => {

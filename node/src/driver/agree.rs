@@ -2,12 +2,10 @@
 
 use cairn_consensus::{Effect, Input, Message, Validity};
 use cairn_network::PeerKey;
-use cairn_types::{Block, BlockHash, Certificate, Height, encode};
+use cairn_types::{Block, BlockHash, Certificate, Height};
 use std::time::Duration;
-use tokio::time::Instant;
 
 use super::{Driver, DriverError, Frame, Request, Seat, WAL_AGREEMENT, WAL_BLOCK};
-use crate::clock::now_ms;
 use crate::ledger::{self, BlockError, JudgedBlock};
 
 impl Driver {
@@ -28,7 +26,7 @@ impl Driver {
                 }
             }
             Effect::StartTimer { timer, after_ms } => {
-                self.timers.insert(timer, Instant::now() + Duration::from_millis(after_ms));
+                self.timers.insert(timer, self.surroundings.elapsed() + Duration::from_millis(after_ms));
             }
             Effect::CancelTimer(timer) => {
                 self.timers.remove(&timer);
@@ -100,7 +98,11 @@ impl Driver {
         }
     }
 
-    pub(super) fn on_frame(&mut self, from: PeerKey, bytes: &[u8]) -> Result<(), DriverError> {
+    /// A frame came from a validator.
+    ///
+    /// # Errors
+    /// [`DriverError`]: this node's disk is to blame, never the frame.
+    pub(crate) fn on_frame(&mut self, from: PeerKey, bytes: &[u8]) -> Result<(), DriverError> {
         match Frame::decode(bytes) {
             Ok(Frame::Message(bytes)) => self.on_message(from, &bytes)?,
             Ok(Frame::Block(bytes)) => self.on_block(from, bytes)?,
@@ -195,7 +197,7 @@ impl Driver {
 
     /// By how many milliseconds a block's time is too far from this node's clock.
     fn drift(&self, judged: &JudgedBlock) -> Option<u64> {
-        let drift_ms = judged.header.time_ms.abs_diff(now_ms());
+        let drift_ms = judged.header.time_ms.abs_diff(self.surroundings.now_ms());
         (drift_ms > self.chain.tip().parameters.clock_drift_ms).then_some(drift_ms)
     }
 
@@ -216,8 +218,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Sends a request, whose answer comes back through the loop.
+    /// Asks a peer; its answer comes back through [`Driver::on_answer`].
     pub(super) fn request(&self, to: PeerKey, request: Request) {
-        self.follow.send(&self.network, to, encode(&request), request);
+        self.surroundings.request(to, request);
     }
 }

@@ -5,22 +5,17 @@
 //! liar costs one request now and then. Only claims of more than a third of the power, or blocks that really came, keep
 //! this node from starting heights on its own: else one liar who answers slowly could keep everybody waiting.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_consensus::Input;
-use cairn_network::{NetworkHandle, PeerKey, RequestError};
+use cairn_network::PeerKey;
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::{Certificate, Height, ValidatorSet, codec};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::{Driver, DriverError};
+use super::{Answer, Driver, DriverError};
 use crate::frame::{FinalBlock, Request, Response};
 use crate::ledger::{self, BlockError, JudgedBlock};
-
-/// Most answers that wait for the driver: one of each kind from every peer of a large network.
-pub(super) const ANSWERS_MAX: usize = 512;
 
 /// How often a quiet node asks one of its peers for its height, in milliseconds.
 const HEAD_POLL_MS: u64 = 2_000;
@@ -32,23 +27,15 @@ const ASK_ALL_MS: u64 = 100;
 /// How long a peer whose claim was empty is not believed, in milliseconds.
 const DISBELIEF_MS: u64 = 3_000;
 
-/// A peer's answer, on its way back to the driver.
-pub(super) struct Answer {
-    from: PeerKey,
-    request: Request,
-    result: Result<Vec<u8>, RequestError>,
-}
-
 /// See the module.
 pub(super) struct Follow {
-    answers: mpsc::Sender<Answer>,
     /// What peers said of their height, if it was above ours.
-    claims: HashMap<PeerKey, Height>,
-    disbelieved: HashMap<PeerKey, Instant>,
+    claims: BTreeMap<PeerKey, Height>,
+    disbelieved: BTreeMap<PeerKey, Duration>,
     /// Whom we asked for blocks.
     asked: Option<PeerKey>,
-    next_poll: Instant,
-    next_ask_all: Instant,
+    next_poll: Duration,
+    next_ask_all: Duration,
     /// Whose turn it is to be polled.
     turn: usize,
     /// Whether the last answer brought blocks.
@@ -56,14 +43,13 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(answers: mpsc::Sender<Answer>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            answers,
-            claims: HashMap::new(),
-            disbelieved: HashMap::new(),
+            claims: BTreeMap::new(),
+            disbelieved: BTreeMap::new(),
             asked: None,
-            next_poll: Instant::now(),
-            next_ask_all: Instant::now(),
+            next_poll: Duration::ZERO,
+            next_ask_all: Duration::ZERO,
             turn: 0,
             is_moving: false,
         }
@@ -85,26 +71,16 @@ impl Follow {
         self.claims.remove(peer);
     }
 
-    fn disbelieve(&mut self, peer: PeerKey) {
+    fn disbelieve(&mut self, peer: PeerKey, now: Duration) {
         self.claims.remove(&peer);
-        self.disbelieved.insert(peer, Instant::now() + Duration::from_millis(DISBELIEF_MS));
-    }
-
-    /// Sends a request from a task of its own.
-    pub(super) fn send(&self, network: &NetworkHandle, to: PeerKey, bytes: Vec<u8>, request: Request) {
-        let (network, answers) = (network.clone(), self.answers.clone());
-        tokio::spawn(async move {
-            let result = network.request(to, bytes).await;
-            // The driver listens until the node ends.
-            let _ = answers.send(Answer { from: to, request, result }).await;
-        });
+        self.disbelieved.insert(peer, now + Duration::from_millis(DISBELIEF_MS));
     }
 }
 
 impl Driver {
     /// Notes what a peer says of its height.
     pub(super) fn on_head(&mut self, from: PeerKey, height: Height) {
-        let now = Instant::now();
+        let now = self.surroundings.elapsed();
         self.follow.disbelieved.retain(|_, until| *until > now);
         if height > self.chain.tip().header.height && !self.follow.disbelieved.contains_key(&from) {
             let claim = self.follow.claims.entry(from).or_insert(height);
@@ -128,31 +104,35 @@ impl Driver {
 
     /// Asks one peer for its height, now and then.
     pub(super) fn ask_for_heads(&mut self) {
-        let now = Instant::now();
+        let now = self.surroundings.elapsed();
         if now < self.follow.next_poll {
             return;
         }
         self.follow.next_poll = now + Duration::from_millis(HEAD_POLL_MS);
-        let peers = self.network.peers();
+        let peers = self.surroundings.peers();
         self.follow.turn = self.follow.turn.wrapping_add(1);
         if let Some(peer) = peers.get(self.follow.turn.checked_rem(peers.len()).unwrap_or(0)) {
-            self.request(peer.key, Request::Head);
+            self.request(*peer, Request::Head);
         }
     }
 
     /// Asks every peer for its height: something was said that shows that we are behind.
     pub(super) fn ask_for_heads_now(&mut self) {
-        let now = Instant::now();
+        let now = self.surroundings.elapsed();
         if self.follow.asked.is_some() || now < self.follow.next_ask_all {
             return;
         }
         self.follow.next_ask_all = now + Duration::from_millis(ASK_ALL_MS);
-        for peer in self.network.peers() {
-            self.request(peer.key, Request::Head);
+        for peer in self.surroundings.peers() {
+            self.request(peer, Request::Head);
         }
     }
 
-    pub(super) fn on_answer(&mut self, answer: Answer) -> Result<(), DriverError> {
+    /// A peer answered, or did not.
+    ///
+    /// # Errors
+    /// [`DriverError`]: this node's disk is to blame, never the answer.
+    pub(crate) fn on_answer(&mut self, answer: Answer) -> Result<(), DriverError> {
         let Answer { from, request, result } = answer;
         let response = result
             .map_err(|error| error.to_string())
@@ -172,7 +152,7 @@ impl Driver {
                 self.follow.asked = None;
                 tracing::debug!(peer = %from.peer_id(), ?outcome, "catch-up was not answered");
                 self.follow.is_moving = false;
-                self.follow.disbelieve(from);
+                self.follow.disbelieve(from, self.surroundings.elapsed());
             }
             (request, outcome) => {
                 tracing::debug!(peer = %from.peer_id(), ?request, ?outcome, "a request was not answered");
@@ -199,7 +179,7 @@ impl Driver {
                 Err(error) => {
                     tracing::warn!(peer = %from.peer_id(), %error, "a peer sent a block that is not the next one");
                     self.follow.is_moving = false;
-                    self.follow.disbelieve(from);
+                    self.follow.disbelieve(from, self.surroundings.elapsed());
                     return Ok(());
                 }
             }
@@ -207,7 +187,7 @@ impl Driver {
         let tip = self.chain.tip().header.height;
         self.follow.is_moving = tip > before;
         if tip == before && self.follow.claims.get(&from).is_some_and(|claim| *claim > tip) {
-            self.follow.disbelieve(from);
+            self.follow.disbelieve(from, self.surroundings.elapsed());
         }
         Ok(())
     }
@@ -231,7 +211,6 @@ mod tests {
     use cairn_network::PeerKey;
     use cairn_types::{Hash, Height, OrganizationId, Power, Validator, ValidatorSet};
     use ed25519_dalek::SigningKey;
-    use tokio::sync::mpsc;
 
     use super::Follow;
 
@@ -254,7 +233,7 @@ mod tests {
         let validators = of_four();
         let peer = |index| PeerKey::from_bytes(validators.get(index).expect("one of four").peer);
         let (tip, above) = (Height::new(7), Height::new(9));
-        let mut follow = Follow::new(mpsc::channel(1).0);
+        let mut follow = Follow::new();
         follow.claims.insert(PeerKey::from_bytes([9; 32]), above);
         assert!(!follow.is_behind(tip, &validators), "who has no vote has no say");
         follow.claims.insert(peer(0), above);
@@ -267,11 +246,11 @@ mod tests {
     #[test]
     fn who_really_gets_blocks_goes_on_getting_them() {
         let validators = of_four();
-        let mut follow = Follow::new(mpsc::channel(1).0);
+        let mut follow = Follow::new();
         follow.claims.insert(PeerKey::from_bytes([9; 32]), Height::new(9));
         follow.is_moving = true;
         assert!(follow.is_behind(Height::new(7), &validators));
-        follow.disbelieve(PeerKey::from_bytes([9; 32]));
+        follow.disbelieve(PeerKey::from_bytes([9; 32]), std::time::Duration::ZERO);
         assert!(!follow.is_behind(Height::new(7), &validators));
     }
 }

@@ -60,12 +60,12 @@ impl Driver {
         }
         let height = snapshot.next_height();
         let membership = self.admission.membership(&snapshot.deciders, &self.chain.validator_peers());
-        self.network.set_members(membership.members, membership.validators);
+        self.surroundings.set_members(membership);
         tracing::info!(
             %height, validators = snapshot.deciders.next.len(), next = snapshot.deciders.after_next.len(),
             "the validators change"
         );
-        let seat = Seat::after(snapshot, self.key.as_ref(), self.network.peer_key().as_bytes());
+        let seat = Seat::after(snapshot, self.key.as_ref(), self.surroundings.own_key().as_bytes());
         if seat != self.seat {
             match seat {
                 Seat::Voting(index) => tracing::info!(%height, index, "this node is a validator"),
@@ -76,7 +76,7 @@ impl Driver {
             }
         }
         self.seat = seat;
-        warn_of_another_node(snapshot, self.key.as_ref(), &self.network.peer_key());
+        warn_of_another_node(snapshot, self.key.as_ref(), &self.surroundings.own_key());
     }
 }
 

@@ -8,7 +8,7 @@
 //! agreement checks that claim, and two thirds of the clocks outvote one. Without this, a node that was away could keep a
 //! block on which others are locked from ever being decided.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cairn_consensus::Validity;
@@ -24,15 +24,15 @@ const JUDGED_PER_SENDER_MAX: u32 = 8;
 
 /// See the module.
 pub(super) struct Undecided {
-    valid: HashMap<BlockHash, JudgedBlock>,
+    valid: BTreeMap<BlockHash, JudgedBlock>,
     /// Valid but for their time.
-    held_back: HashMap<BlockHash, JudgedBlock>,
+    held_back: BTreeMap<BlockHash, JudgedBlock>,
     /// Blocks that were proposed again.
-    proposed_again: HashSet<BlockHash>,
+    proposed_again: BTreeSet<BlockHash>,
     invalid: Vec<BlockHash>,
-    judged: HashMap<PeerKey, u32>,
+    judged: BTreeMap<PeerKey, u32>,
     /// The last block that each validator sent for the height after the next one.
-    early: HashMap<PeerKey, Vec<u8>>,
+    early: BTreeMap<PeerKey, Vec<u8>>,
     /// Where the answers to peers find the bytes.
     shared: Arc<Shared>,
 }
@@ -40,12 +40,12 @@ pub(super) struct Undecided {
 impl Undecided {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            valid: HashMap::new(),
-            held_back: HashMap::new(),
-            proposed_again: HashSet::new(),
+            valid: BTreeMap::new(),
+            held_back: BTreeMap::new(),
+            proposed_again: BTreeSet::new(),
             invalid: Vec::new(),
-            judged: HashMap::new(),
-            early: HashMap::new(),
+            judged: BTreeMap::new(),
+            early: BTreeMap::new(),
             shared,
         }
     }
@@ -115,7 +115,7 @@ impl Undecided {
     }
 
     pub(super) fn take_early(&mut self) -> Vec<(PeerKey, Vec<u8>)> {
-        self.early.drain().collect()
+        std::mem::take(&mut self.early).into_iter().collect()
     }
 
     /// Forgets everything but what came early: the height is decided.

@@ -6,8 +6,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::{Driver, DriverError};
 use crate::chain::Snapshot;
 use crate::ledger::LedgerError;
@@ -21,7 +19,7 @@ const REMINDER_MS: u64 = 600_000;
 
 /// Why this node goes no further, and when it ends.
 pub(super) struct Ending {
-    pub(super) at: Instant,
+    pub(super) at: Duration,
     pub(super) reason: LedgerError,
 }
 
@@ -44,7 +42,7 @@ impl Driver {
         if let Err(reason) = self.ledger.check_version() {
             tracing::error!(%reason, "stopping");
             self.timers.clear();
-            self.ending = Some(Ending { at: Instant::now() + Duration::from_millis(LINGER_MS), reason });
+            self.ending = Some(Ending { at: self.surroundings.elapsed() + Duration::from_millis(LINGER_MS), reason });
         }
     }
 
@@ -53,7 +51,7 @@ impl Driver {
         let known = self.ledger.known_version();
         self.shared.metrics.upgrade_ahead(snapshot.upgrade, known);
         let Some(upgrade) = snapshot.upgrade else { return };
-        let now = Instant::now();
+        let now = self.surroundings.elapsed();
         if self.reminded.is_some_and(|last| now < last + Duration::from_millis(REMINDER_MS)) {
             return;
         }
@@ -70,7 +68,8 @@ impl Driver {
 
     /// Ends, if it is time.
     pub(super) fn end_if_time(&mut self) -> Result<(), DriverError> {
-        match self.ending.take_if(|ending| Instant::now() >= ending.at) {
+        let now = self.surroundings.elapsed();
+        match self.ending.take_if(|ending| now >= ending.at) {
             Some(ending) => {
                 if let Some(signer) = &mut self.signer {
                     signer.sync()?;
