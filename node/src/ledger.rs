@@ -8,7 +8,6 @@
 //! The block log is the ledger; the index, the state in it and everything in [`Chain`] follow from it. So an index that
 //! is missing, behind, ahead or of another history is filled again from the log, and nobody has to ask for it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use cairn_genesis::GenesisBlock;
@@ -17,7 +16,6 @@ use cairn_proofs::tree::{StateTree, TreeError};
 use cairn_runtime::{Candidate, Changes, Context, Executed, InvalidBlock, SignatureCheck, governance};
 use cairn_storage::{
     Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogRecovery, RecordRef, StorageError,
-    discard_index, open_index,
 };
 use cairn_types::{
     Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position, PublicKey,
@@ -126,15 +124,14 @@ impl Ledger {
         known_version: u16,
     ) -> Result<Opened, LedgerError> {
         let first = Height::GENESIS.next().expect("there is a height after the genesis");
-        let (log, recovery) = BlockLog::open(&directory.blocks(), first)?;
-        let path = directory.index(engine);
-        let (index, mut index_state) = open_index(&path, engine)?;
+        let (log, recovery) = directory.open_block_log(first)?;
+        let (index, mut index_state) = directory.open_index(engine)?;
         let (index, tip) = match load(&index, &log, &genesis)? {
             Some(tip) => (index, tip),
             None => {
                 let index = if index.get(Keyspace::Meta, TIP_KEY)?.is_some() {
                     index_state = IndexState::Rebuilt { reason: "it is not of this block log".to_owned() };
-                    restart(index, &path, engine)?
+                    restart(index, directory, engine)?
                 } else {
                     index
                 };
@@ -475,11 +472,11 @@ fn load_history(index: &Arc<dyn Index>, height: Height) -> Result<Option<Frontie
     Ok(Frontier::from_parts(count, peaks))
 }
 
-fn restart(index: Arc<dyn Index>, path: &Path, engine: Engine) -> Result<Arc<dyn Index>, LedgerError> {
+fn restart(index: Arc<dyn Index>, directory: &DataDirectory, engine: Engine) -> Result<Arc<dyn Index>, LedgerError> {
     index.close()?;
     drop(index);
-    discard_index(path)?;
-    Ok(open_index(path, engine)?.0)
+    directory.discard_index(engine)?;
+    Ok(directory.open_index(engine)?.0)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use cairn_genesis::Genesis;
 use cairn_network::{Limits, Network, NetworkConfig, NetworkKey};
-use cairn_storage::{DataDirectory, IndexState, SignState, WriteAheadLog};
+use cairn_storage::{DataDirectory, IndexState};
 use cairn_types::governance::PROTOCOL_VERSION;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -95,13 +95,14 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     let tip = chain.tip();
     tracing::info!(chain = %chain.id, height = %tip.header.height, replayed, engine = %config.storage.engine, "opened the ledger");
 
-    let (wal, wal_contents) = WriteAheadLog::open(&directory.write_ahead_log())?;
+    let (wal, wal_contents) = directory.open_write_ahead_log()?;
     let key = consensus.as_ref().map(|key| key.verifying_key().to_bytes());
     let signer = match consensus {
-        Some(key) => Some(NodeSigner::new(key, chain.id, SignState::open(&directory.sign_state())?)),
+        Some(key) => Some(NodeSigner::new(key, chain.id, directory.open_sign_state()?)),
         None => None,
     };
-    let evidence = EvidenceFile::open(&directory.path().join("evidence")).map_err(RunError::Evidence)?;
+    let evidence = EvidenceFile::open(directory.disk().as_ref(), &directory.path().join("evidence"))
+        .map_err(RunError::Evidence)?;
 
     if key.is_some_and(|key| tip.validators().index_of(&key).is_none()) {
         tracing::info!(

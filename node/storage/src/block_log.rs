@@ -24,9 +24,9 @@ use std::sync::Arc;
 use cairn_types::Height;
 use cairn_types::limits::ENCODED_BLOCK_BYTES_MAX;
 
-use crate::disk::{self, DiskFile};
+use crate::disk::{self, Disk, DiskFile, real_disk};
 use crate::error::StorageError;
-use crate::frame::{Caps, FRAMES_START, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES, fresh_salt};
+use crate::frame::{Caps, FRAMES_START, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES};
 
 mod reader;
 mod recovery;
@@ -182,14 +182,26 @@ pub struct BlockLog {
 }
 
 impl BlockLog {
+    /// Opens the log in `directory` of the machine's own disk: see [`BlockLog::open_on`].
+    ///
+    /// # Errors
+    /// As [`BlockLog::open_on`].
+    pub fn open(directory: &Path, first_height: Height) -> Result<(Self, LogRecovery), StorageError> {
+        Self::open_on(real_disk(), directory, first_height)
+    }
+
     /// Opens the log in `directory`, which is created if it is missing; `first_height` is the height it starts at.
     ///
     /// # Errors
     /// [`StorageError::FirstHeightMismatch`] if the log starts elsewhere; [`StorageError::PreambleDamaged`],
     /// [`StorageError::FileMisplaced`] or [`StorageError::FormatUnknown`] if its files cannot be a log of ours;
     /// [`StorageError::Io`]. A damaged record is no error here: see [`LogRecovery::damaged`].
-    pub fn open(directory: &Path, first_height: Height) -> Result<(Self, LogRecovery), StorageError> {
-        recovery::open(directory, first_height.get())
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        first_height: Height,
+    ) -> Result<(Self, LogRecovery), StorageError> {
+        recovery::open(disk, directory, first_height.get())
     }
 
     /// A reader for other threads; clone it freely.
@@ -263,12 +275,13 @@ impl BlockLog {
             Err(StorageError::LogDamaged(_)) => {}
             Err(other) => return Err(other),
         }
-        let preamble = Preamble { magic: MAGIC, salt: fresh_salt(), numbers: [self.shared.first, height.get()] };
+        let disk = self.shared.disk.as_ref();
+        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [self.shared.first, height.get()] };
         let mut bytes = preamble.encode();
         preamble.key().encode(FRAMES_START, Kind::Block, height.get(), FRAMES_START, [block, certificate], &mut bytes);
         let path = self.shared.repaired_path(height.get());
-        disk::create_directory(disk::parent(&path))?;
-        disk::replace_file(&path, &bytes)
+        disk::create_directory(disk, disk::parent(&path))?;
+        disk::replace_file(disk, &path, &bytes)
     }
 
     fn refuse_if_poisoned(&self) -> Result<(), StorageError> {
@@ -322,8 +335,9 @@ impl BlockLog {
     fn start_segment(&mut self, first: u64) -> Result<(), StorageError> {
         let path = self.shared.segment_path(first);
         let preamble = Preamble { magic: MAGIC, salt: self.shared.salt, numbers: [self.shared.first, first] };
-        disk::replace_file(&path, &preamble.encode())?;
-        self.active = DiskFile::open(&path)?;
+        let disk = self.shared.disk.as_ref();
+        disk::replace_file(disk, &path, &preamble.encode())?;
+        self.active = DiskFile::open(disk, &path)?;
         self.active_first = first;
         self.end = FRAMES_START;
         self.shared.add_segment(Segment { first, offsets: Vec::new() });

@@ -3,54 +3,54 @@
 //! It does not open the files in it. It keeps one rule above all: files whose loss makes a node forget what it signed or is
 //! locked on are made once, before the directory counts as initialized, and never silently again.
 
-use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cairn_types::{ChainId, Height};
 
-use crate::disk;
+use crate::block_log::{BlockLog, LogRecovery};
+use crate::disk::{self, Disk, DiskFile, Lock, real_disk};
 use crate::error::StorageError;
-use crate::index::Engine;
+use crate::index::{Engine, Index, IndexState};
 use crate::sign_state::SignState;
-use crate::write_ahead_log::WriteAheadLog;
+use crate::write_ahead_log::{WalContents, WriteAheadLog};
 
 /// The store's format: what the files and directories are called, and what they mean together. Each file states its own
 /// format besides.
 pub const STORE_FORMAT: u32 = 1;
 
-/// Longest `format` file that is read, in bytes; ours has about 90.
-const FORMAT_FILE_BYTES_MAX: u64 = 1024;
+/// How much of a `format` file is read, in bytes; ours has about 90.
+const FORMAT_FILE_BYTES_MAX: usize = 1024;
 
 /// An initialized data directory that this process alone has open, until the value is dropped.
 #[derive(Debug)]
 pub struct DataDirectory {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Holds the lock; closing it gives the lock up.
-    _lock: File,
+    _lock: Box<dyn Lock>,
 }
 
 impl DataDirectory {
+    /// Opens the directory for `chain` on the machine's own disk: see [`DataDirectory::open_on`].
+    ///
+    /// # Errors
+    /// As [`DataDirectory::open_on`].
+    pub fn open(path: &Path, chain: ChainId) -> Result<Self, StorageError> {
+        Self::open_on(real_disk(), path, chain)
+    }
+
     /// Opens the directory for `chain`, and initializes it if it is new.
     ///
     /// # Errors
     /// [`StorageError::DirectoryInUse`] if another process has it; [`StorageError::FormatUnknown`] if another version
     /// wrote it; [`StorageError::ChainForeign`] if it belongs to another network; [`StorageError::FileMissing`] if it
     /// holds blocks and does not say whose; [`StorageError::Io`].
-    pub fn open(path: &Path, chain: ChainId) -> Result<Self, StorageError> {
-        disk::create_directory(path)?;
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path, chain: ChainId) -> Result<Self, StorageError> {
+        disk::create_directory(disk.as_ref(), path)?;
         let lock_path = path.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(StorageError::io("open", &lock_path))?;
-        match fs4::FileExt::try_lock(&lock) {
-            Ok(()) => {}
-            Err(fs4::TryLockError::WouldBlock) => return Err(StorageError::DirectoryInUse { path: lock_path }),
-            Err(fs4::TryLockError::Error(source)) => return Err(StorageError::io("lock", &lock_path)(source)),
-        }
-        let directory = Self { path: path.to_path_buf(), _lock: lock };
+        let lock = disk.lock(&lock_path).map_err(StorageError::io("lock", &lock_path))?;
+        let lock = lock.ok_or(StorageError::DirectoryInUse { path: lock_path })?;
+        let directory = Self { disk, path: path.to_path_buf(), _lock: lock };
         directory.check_or_initialize(chain)?;
         Ok(directory)
     }
@@ -58,30 +58,27 @@ impl DataDirectory {
     fn check_or_initialize(&self, chain: ChainId) -> Result<(), StorageError> {
         let path = self.path.join("format");
         let expected = format!("cairn store {STORE_FORMAT}\nchain {chain}\n");
-        let found = match fs::metadata(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                if self.blocks().exists() {
-                    return Err(StorageError::FileMissing { path });
-                }
-                // Nothing was signed before the format was written, so leftovers of an interrupted start are empty.
-                for made in [
-                    SignState::create(&self.sign_state()),
-                    WriteAheadLog::create(&self.write_ahead_log(), Height::GENESIS),
-                ] {
-                    match made {
-                        Ok(()) | Err(StorageError::FileExists { .. }) => {}
-                        Err(other) => return Err(other),
-                    }
-                }
-                return disk::replace_file(&path, expected.as_bytes());
+        let disk = self.disk.as_ref();
+        if !disk.exists(&path) {
+            if disk.exists(&self.blocks()) {
+                return Err(StorageError::FileMissing { path });
             }
-            other => other.map_err(StorageError::io("measure", &path))?,
-        };
-        let text = if found.len() <= FORMAT_FILE_BYTES_MAX {
-            String::from_utf8_lossy(&fs::read(&path).map_err(StorageError::io("read", &path))?).into_owned()
-        } else {
-            format!("a file of {} bytes", found.len())
-        };
+            // Nothing was signed before the format was written, so leftovers of an interrupted start are empty.
+            for made in [
+                SignState::create_on(disk, &self.sign_state()),
+                WriteAheadLog::create_on(disk, &self.write_ahead_log(), Height::GENESIS),
+            ] {
+                match made {
+                    Ok(()) | Err(StorageError::FileExists { .. }) => {}
+                    Err(other) => return Err(other),
+                }
+            }
+            return disk::replace_file(disk, &path, expected.as_bytes());
+        }
+        let file = DiskFile::open_to_read(disk, &path)?;
+        let mut bytes = vec![0; FORMAT_FILE_BYTES_MAX];
+        let got = file.read_at(&mut bytes, 0)?;
+        let text = String::from_utf8_lossy(bytes.get(..got).unwrap_or_default());
         let mut lines = text.lines();
         let format = lines.next().unwrap_or_default();
         if format.strip_prefix("cairn store ") != Some(&STORE_FORMAT.to_string()) {
@@ -97,6 +94,51 @@ impl DataDirectory {
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The disk that it is on.
+    pub const fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// Opens the block log, which starts at `first_height`.
+    ///
+    /// # Errors
+    /// As [`BlockLog::open_on`].
+    pub fn open_block_log(&self, first_height: Height) -> Result<(BlockLog, LogRecovery), StorageError> {
+        BlockLog::open_on(Arc::clone(&self.disk), &self.blocks(), first_height)
+    }
+
+    /// Opens the write-ahead log.
+    ///
+    /// # Errors
+    /// As [`WriteAheadLog::open_on`].
+    pub fn open_write_ahead_log(&self) -> Result<(WriteAheadLog, WalContents), StorageError> {
+        WriteAheadLog::open_on(Arc::clone(&self.disk), &self.write_ahead_log())
+    }
+
+    /// Opens the sign state.
+    ///
+    /// # Errors
+    /// As [`SignState::open_on`].
+    pub fn open_sign_state(&self) -> Result<SignState, StorageError> {
+        SignState::open_on(self.disk.as_ref(), &self.sign_state())
+    }
+
+    /// Opens an engine's index; an index that works comes back, whatever was there.
+    ///
+    /// # Errors
+    /// As [`crate::open_index`].
+    pub fn open_index(&self, engine: Engine) -> Result<(Arc<dyn Index>, IndexState), StorageError> {
+        self.disk.open_index(&self.index(engine), engine)
+    }
+
+    /// Removes an engine's index, so that the next opening makes an empty one. No handle of it may be in use.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn discard_index(&self, engine: Engine) -> Result<(), StorageError> {
+        self.disk.discard_index(&self.index(engine))
     }
 
     /// Directory of the block log.
@@ -124,6 +166,6 @@ impl DataDirectory {
     /// # Errors
     /// [`StorageError::Io`].
     pub fn free_bytes(&self) -> Result<u64, StorageError> {
-        fs4::available_space(&self.path).map_err(StorageError::io("measure", &self.path))
+        self.disk.free_bytes(&self.path).map_err(StorageError::io("measure", &self.path))
     }
 }

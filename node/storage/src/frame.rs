@@ -286,22 +286,6 @@ impl Preamble {
     }
 }
 
-/// A salt that no peer can guess, from the operating system's entropy behind the standard library's hasher keys.
-///
-/// It keeps crafted blocks from passing for frames; no secret of any other kind depends on it.
-pub(crate) fn fresh_salt() -> [u8; 16] {
-    use std::hash::{BuildHasher, RandomState};
-    let mut hasher = blake3::Hasher::new_derive_key("cairn storage salt v1");
-    for _ in 0..4 {
-        hasher.update(&RandomState::new().hash_one(std::process::id()).to_le_bytes());
-    }
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    hasher.update(&now.as_nanos().to_le_bytes());
-    let mut salt = [0; 16];
-    hasher.finalize_xof().fill(&mut salt);
-    salt
-}
-
 fn finish(hasher: &blake3::Hasher) -> [u8; TRAILER_BYTES] {
     let mut check = [0; TRAILER_BYTES];
     hasher.finalize_xof().fill(&mut check);

@@ -161,12 +161,12 @@ impl Batch {
     }
 
     /// The changes in the order of keyspace and key.
-    fn iter(&self) -> impl Iterator<Item = (Keyspace, &[u8], Option<&[u8]>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Keyspace, &[u8], Option<&[u8]>)> {
         self.changes.iter().map(|((keyspace, key), value)| (*keyspace, key.as_slice(), value.as_deref()))
     }
 
     /// Refuses keys and values that an engine may not take.
-    fn check(&self) -> Result<(), StorageError> {
+    pub(crate) fn check(&self) -> Result<(), StorageError> {
         for (_, key, value) in self.iter() {
             if key.is_empty() {
                 return Err(StorageError::IndexKeyEmpty);
@@ -292,7 +292,7 @@ fn contained<T, E: fmt::Display>(
 }
 
 /// Where a range begins: at the first key with the prefix, or behind `start_after` if that is later.
-fn range_start<'a>(prefix: &'a [u8], start_after: Option<&'a [u8]>) -> std::ops::Bound<&'a [u8]> {
+pub(crate) fn range_start<'a>(prefix: &'a [u8], start_after: Option<&'a [u8]>) -> std::ops::Bound<&'a [u8]> {
     match start_after {
         Some(after) if after >= prefix => std::ops::Bound::Excluded(after),
         _ => std::ops::Bound::Included(prefix),

@@ -14,6 +14,9 @@
 //! block synced → index written. After a failed write or sync nothing more is written: the node has to stop, because
 //! the kernel may have dropped the very pages that it failed to write.
 //!
+//! All of it stands on one small trait, the [`Disk`]: the machine's own, or a simulated one that loses power, fails, fills up
+//! and rots on demand.
+//!
 //! This crate is synchronous and works on bytes: it does not know what a block, a vote or a key of the index means, does
 //! not decode any of them, and starts no task. It is the only crate that names sled or fjall, and none of their types
 //! leave it.
@@ -23,7 +26,7 @@
 
 pub mod block_log;
 pub mod data_directory;
-mod disk;
+pub mod disk;
 pub mod error;
 mod frame;
 pub mod index;
@@ -34,6 +37,8 @@ pub use block_log::{
     BlockLog, BlockLogReader, CutTail, DamageReason, Location, LogDamage, LogRecord, LogRecovery, RecordRef,
 };
 pub use data_directory::DataDirectory;
+pub use disk::simulated::{Seeded, SimulatedDisk};
+pub use disk::{Disk, RealDisk, real_disk};
 pub use error::StorageError;
 pub use index::{Batch, Engine, Index, IndexState, Keyspace, discard_index, memory_index, open_index};
 pub use sign_state::{SignRecord, SignState};

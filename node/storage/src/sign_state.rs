@@ -24,7 +24,7 @@ use std::path::Path;
 
 use cairn_types::{Height, Round};
 
-use crate::disk::{self, DiskFile};
+use crate::disk::{self, Disk, DiskFile, RealDisk};
 use crate::error::StorageError;
 use crate::frame::{FORMAT, read_u32, read_u64};
 
@@ -75,19 +75,35 @@ pub struct SignState {
 }
 
 impl SignState {
+    /// Creates the state of a validator that has signed nothing, on the machine's own disk.
+    ///
+    /// # Errors
+    /// As [`SignState::create_on`].
+    pub fn create(path: &Path) -> Result<(), StorageError> {
+        Self::create_on(&RealDisk, path)
+    }
+
     /// Creates the state of a validator that has signed nothing.
     ///
     /// # Errors
     /// [`StorageError::FileExists`]; [`StorageError::Io`].
-    pub fn create(path: &Path) -> Result<(), StorageError> {
-        if path.exists() {
+    pub fn create_on(disk: &dyn Disk, path: &Path) -> Result<(), StorageError> {
+        if disk.exists(path) {
             return Err(StorageError::FileExists { path: path.to_path_buf() });
         }
         let mut bytes = Vec::with_capacity(4 * PAGE_BYTES);
         for sequence in [0, 0, 1, 1] {
             bytes.extend_from_slice(&encode(sequence, None));
         }
-        disk::replace_file(path, &bytes)
+        disk::replace_file(disk, path, &bytes)
+    }
+
+    /// Opens the state on the machine's own disk: see [`SignState::open_on`].
+    ///
+    /// # Errors
+    /// As [`SignState::open_on`].
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        Self::open_on(&RealDisk, path)
     }
 
     /// Opens the state and proves which record is the last.
@@ -95,11 +111,11 @@ impl SignState {
     /// # Errors
     /// [`StorageError::FileMissing`]: a new one would forget what was signed. [`StorageError::SignStateUnprovable`] if
     /// the file does not prove which record is the last; [`StorageError::FormatUnknown`]; [`StorageError::Io`].
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
-        if !path.exists() {
+    pub fn open_on(disk: &dyn Disk, path: &Path) -> Result<Self, StorageError> {
+        if !disk.exists(path) {
             return Err(StorageError::FileMissing { path: path.to_path_buf() });
         }
-        let file = DiskFile::open(path)?;
+        let file = DiskFile::open(disk, path)?;
         let mut pages = Vec::with_capacity(4);
         for page in 0..2 * COPIES {
             let mut bytes = vec![0; PAGE_BYTES];

@@ -12,13 +12,14 @@
 //! [`WriteAheadLog::sync`] acknowledged comes back; damage that is not an unfinished last write is an error.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use cairn_types::Height;
 
-use crate::disk::{self, DiskFile};
+use crate::disk::{self, Disk, DiskFile, real_disk};
 use crate::error::StorageError;
 use crate::frame::scan::{Depth, Scan, Stretch};
-use crate::frame::{Caps, FRAMES_START, FrameKey, Kind, Preamble, fresh_salt, read_u64};
+use crate::frame::{Caps, FRAMES_START, FrameKey, Kind, Preamble, read_u64};
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,7 @@ pub struct WalContents {
 /// The log, open for appending.
 #[derive(Debug)]
 pub struct WriteAheadLog {
+    disk: Arc<dyn Disk>,
     file: DiskFile,
     key: FrameKey,
     height: Height,
@@ -69,15 +71,31 @@ pub struct WriteAheadLog {
 }
 
 impl WriteAheadLog {
+    /// Creates an empty log at `height` on the machine's own disk.
+    ///
+    /// # Errors
+    /// As [`WriteAheadLog::create_on`].
+    pub fn create(path: &Path, height: Height) -> Result<(), StorageError> {
+        Self::create_on(real_disk().as_ref(), path, height)
+    }
+
     /// Creates an empty log at `height`.
     ///
     /// # Errors
     /// [`StorageError::FileExists`]; [`StorageError::Io`].
-    pub fn create(path: &Path, height: Height) -> Result<(), StorageError> {
-        if path.exists() {
+    pub fn create_on(disk: &dyn Disk, path: &Path, height: Height) -> Result<(), StorageError> {
+        if disk.exists(path) {
             return Err(StorageError::FileExists { path: path.to_path_buf() });
         }
-        disk::replace_file(path, &fresh_file(height))
+        disk::replace_file(disk, path, &fresh_file(disk, height))
+    }
+
+    /// Opens the log on the machine's own disk: see [`WriteAheadLog::open_on`].
+    ///
+    /// # Errors
+    /// As [`WriteAheadLog::open_on`].
+    pub fn open(path: &Path) -> Result<(Self, WalContents), StorageError> {
+        Self::open_on(real_disk(), path)
     }
 
     /// Opens the log and returns the entries of its height, for consensus to hear again.
@@ -86,11 +104,11 @@ impl WriteAheadLog {
     /// [`StorageError::FileMissing`] if there is none: a new one would forget what this node is locked on.
     /// [`StorageError::WalDamaged`] or [`StorageError::PreambleDamaged`] if entries of its height are lost;
     /// [`StorageError::Io`].
-    pub fn open(path: &Path) -> Result<(Self, WalContents), StorageError> {
-        if !path.exists() {
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<(Self, WalContents), StorageError> {
+        if !disk.exists(path) {
             return Err(StorageError::FileMissing { path: path.to_path_buf() });
         }
-        let file = DiskFile::open(path)?;
+        let file = DiskFile::open(disk.as_ref(), path)?;
         let preamble = Preamble::read(&file, MAGIC)?;
         let preamble = preamble.ok_or_else(|| StorageError::PreambleDamaged { path: path.to_path_buf() })?;
         let key = preamble.key();
@@ -112,7 +130,8 @@ impl WriteAheadLog {
         let height = Height::new(height);
         let dropped_bytes = length.saturating_sub(survey.end);
         let end = survey.end;
-        let log = Self { file, key, height, end, count: survey.count, buffer: Vec::new(), buffered: 0, poisoned: None };
+        let count = survey.count;
+        let log = Self { disk, file, key, height, end, count, buffer: Vec::new(), buffered: 0, poisoned: None };
         Ok((log, WalContents { height, entries, dropped_bytes }))
     }
 
@@ -198,8 +217,9 @@ impl WriteAheadLog {
 
     fn replace(&mut self, height: Height) -> Result<(), StorageError> {
         let path = self.file.path().to_path_buf();
-        disk::replace_file(&path, &fresh_file(height))?;
-        let (fresh, _) = Self::open(&path)?;
+        let disk = Arc::clone(&self.disk);
+        disk::replace_file(disk.as_ref(), &path, &fresh_file(disk.as_ref(), height))?;
+        let (fresh, _) = Self::open_on(disk, &path)?;
         *self = fresh;
         Ok(())
     }
@@ -221,8 +241,8 @@ impl WriteAheadLog {
 }
 
 /// A file with one height mark and nothing else.
-fn fresh_file(height: Height) -> Vec<u8> {
-    let preamble = Preamble { magic: MAGIC, salt: fresh_salt(), numbers: [0, 0] };
+fn fresh_file(disk: &dyn Disk, height: Height) -> Vec<u8> {
+    let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [0, 0] };
     let mut bytes = preamble.encode();
     let mark = height.get().to_le_bytes();
     preamble.key().encode(FRAMES_START, Kind::Height, 0, FRAMES_START, [&mark, &[]], &mut bytes);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use cairn_types::Height;
 
 use super::{CAPS, DamageReason, Location, LogDamage, LogRecord, MAGIC, REPAIRED_DIRECTORY};
-use crate::disk::DiskFile;
+use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::frame::{FRAMES_START, FrameKey, Kind, Preamble};
 
@@ -81,6 +81,7 @@ pub(super) struct Segment {
 /// What writer and readers share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) directory: PathBuf,
     pub(super) first: u64,
     pub(super) salt: [u8; 16],
@@ -192,10 +193,10 @@ impl Shared {
 
     fn read_repaired(&self, height: Height) -> Result<Option<LogRecord>, StorageError> {
         let path = self.repaired_path(height.get());
-        if !path.exists() {
+        if !self.disk.exists(&path) {
             return Ok(None);
         }
-        let file = DiskFile::open_to_read(&path)?;
+        let file = DiskFile::open_to_read(self.disk.as_ref(), &path)?;
         match Preamble::read(&file, MAGIC)? {
             Some(preamble) => record(&preamble.key(), &file, FRAMES_START, height),
             None => Ok(None),
@@ -211,7 +212,7 @@ impl Shared {
             open.push_back(entry);
             return Ok(file);
         }
-        let file = Arc::new(DiskFile::open_to_read(&self.segment_path(segment))?);
+        let file = Arc::new(DiskFile::open_to_read(self.disk.as_ref(), &self.segment_path(segment))?);
         if open.len() >= OPEN_SEGMENTS_MAX {
             open.pop_front();
         }

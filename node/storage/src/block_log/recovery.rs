@@ -6,7 +6,6 @@
 //! It does not know how records are read or appended.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -16,10 +15,10 @@ use super::reader::{LOST, LogIndex, Segment, Shared};
 use super::{
     BlockLog, CAPS, CutTail, DamageReason, LogDamage, LogRecovery, MAGIC, REPAIRED_DIRECTORY, SEGMENT_BYTES_MAX,
 };
-use crate::disk::{self, DiskFile, TEMPORARY_SUFFIX};
+use crate::disk::{self, Disk, DiskFile, TEMPORARY_SUFFIX};
 use crate::error::StorageError;
 use crate::frame::scan::{Depth, Scan, Stretch};
-use crate::frame::{FRAMES_START, FrameKey, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES, fresh_salt};
+use crate::frame::{FRAMES_START, FrameKey, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES};
 
 const SUFFIX: &str = ".blocks";
 /// Digits in a file's name: the longest `u64` has twenty, so names sort like heights.
@@ -30,16 +29,21 @@ pub(super) fn file_name(first: u64) -> String {
     format!("{first:020}{SUFFIX}")
 }
 
-pub(super) fn open(directory: &Path, first: u64) -> Result<(BlockLog, LogRecovery), StorageError> {
-    disk::create_directory(directory)?;
-    let repaired = heights_in(&directory.join(REPAIRED_DIRECTORY))?;
-    let mut names = heights_in(directory)?;
+pub(super) fn open(
+    handle: Arc<dyn Disk>,
+    directory: &Path,
+    first: u64,
+) -> Result<(BlockLog, LogRecovery), StorageError> {
+    let disk = handle.as_ref();
+    disk::create_directory(disk, directory)?;
+    let repaired = heights_in(disk, &directory.join(REPAIRED_DIRECTORY))?;
+    let mut names = heights_in(disk, directory)?;
     if names.is_empty() {
-        let preamble = Preamble { magic: MAGIC, salt: fresh_salt(), numbers: [first, first] };
-        disk::replace_file(&directory.join(file_name(first)), &preamble.encode())?;
+        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [first, first] };
+        disk::replace_file(disk, &directory.join(file_name(first)), &preamble.encode())?;
         names.push(first);
     }
-    let salt = agree_on_salt(directory, &names, first)?;
+    let salt = agree_on_salt(disk, directory, &names, first)?;
     let key = Preamble { magic: MAGIC, salt, numbers: [first, first] }.key();
 
     let mut segments = Vec::with_capacity(names.len());
@@ -57,7 +61,7 @@ pub(super) fn open(directory: &Path, first: u64) -> Result<(BlockLog, LogRecover
             let missing = directory.join(file_name(expected));
             damaged.push(damage(expected, segment_first - 1, &missing, 0, DamageReason::Missing));
         }
-        let file = DiskFile::open(&path)?;
+        let file = DiskFile::open(disk, &path)?;
         let next_first = names.get(at + 1).copied();
         let depth = if next_first.is_some() { Depth::Headers } else { Depth::Payloads };
         let mut walk = Walk::over(&file, &key, segment_first, depth)?;
@@ -71,7 +75,7 @@ pub(super) fn open(directory: &Path, first: u64) -> Result<(BlockLog, LogRecover
     }
 
     let active_first = segments.last().map_or(first, |segment| segment.first);
-    let active = DiskFile::open(&directory.join(file_name(active_first)))?;
+    let active = DiskFile::open(disk, &directory.join(file_name(active_first)))?;
     if Preamble::read(&active, MAGIC)?.is_none() {
         active.write_at(&Preamble { magic: MAGIC, salt, numbers: [first, active_first] }.encode(), 0)?;
         active.sync()?;
@@ -86,6 +90,7 @@ pub(super) fn open(directory: &Path, first: u64) -> Result<(BlockLog, LogRecover
         repaired: repaired.len(),
     };
     let shared = Shared {
+        disk: Arc::clone(&handle),
         directory: directory.to_path_buf(),
         first,
         salt,
@@ -106,18 +111,17 @@ pub(super) fn open(directory: &Path, first: u64) -> Result<(BlockLog, LogRecover
 }
 
 /// The heights that files in `directory` are named after, ascending. Files that were never finished are removed.
-fn heights_in(directory: &Path) -> Result<Vec<u64>, StorageError> {
+fn heights_in(disk: &dyn Disk, directory: &Path) -> Result<Vec<u64>, StorageError> {
     let mut heights = Vec::new();
-    let entries = match fs::read_dir(directory) {
+    let names = match disk.list(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(heights),
         other => other.map_err(StorageError::io("list", directory))?,
     };
-    for entry in entries {
-        let entry = entry.map_err(StorageError::io("list", directory))?;
-        let name = entry.file_name();
+    for name in names {
         let Some(name) = name.to_str() else { continue };
         if name.ends_with(TEMPORARY_SUFFIX) {
-            fs::remove_file(entry.path()).map_err(StorageError::io("remove", &entry.path()))?;
+            let path = directory.join(name);
+            disk.remove(&path).map_err(StorageError::io("remove", &path))?;
         } else if let Some(digits) = name.strip_suffix(SUFFIX)
             && digits.len() == NAME_DIGITS
             && let Ok(height) = digits.parse()
@@ -130,11 +134,11 @@ fn heights_in(directory: &Path) -> Result<Vec<u64>, StorageError> {
 }
 
 /// The salt that all segments share. One whole preamble is enough, since a damaged one is the same but for its own height.
-fn agree_on_salt(directory: &Path, names: &[u64], first: u64) -> Result<[u8; 16], StorageError> {
+fn agree_on_salt(disk: &dyn Disk, directory: &Path, names: &[u64], first: u64) -> Result<[u8; 16], StorageError> {
     let mut agreed = None;
     for &segment_first in names {
         let path = directory.join(file_name(segment_first));
-        let Some(preamble) = Preamble::read(&DiskFile::open_to_read(&path)?, MAGIC)? else {
+        let Some(preamble) = Preamble::read(&DiskFile::open_to_read(disk, &path)?, MAGIC)? else {
             tracing::warn!(path = %path.display(), "both copies of a segment's preamble are damaged");
             continue;
         };

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Engine, Index, IndexState, open_engine};
-use crate::disk;
+use crate::disk::{self, RealDisk};
 use crate::error::StorageError;
 
 /// The meaning of keys, values and keyspaces. Raise it when any of it changes: older indexes are rebuilt by themselves.
@@ -78,7 +78,7 @@ pub(super) fn mark_closed(directory: &Path) -> Result<(), StorageError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => other.map_err(StorageError::io("remove", &path))?,
     }
-    disk::sync_directory(directory)
+    disk::sync_directory(&RealDisk, directory)
 }
 
 fn start_anew(directory: &Path, engine: Engine, reason: String) -> Result<(Arc<dyn Index>, IndexState), StorageError> {
@@ -88,15 +88,15 @@ fn start_anew(directory: &Path, engine: Engine, reason: String) -> Result<(Arc<d
 }
 
 fn create(directory: &Path, engine: Engine) -> Result<Arc<dyn Index>, StorageError> {
-    disk::create_directory(directory)?;
+    disk::create_directory(&RealDisk, directory)?;
     mark_open(directory)?;
     let index = open_engine(directory, engine)?;
-    disk::replace_file(&directory.join(FORMAT_FILE), format_line(engine).as_bytes())?;
+    disk::replace_file(&RealDisk, &directory.join(FORMAT_FILE), format_line(engine).as_bytes())?;
     Ok(index)
 }
 
 fn mark_open(directory: &Path) -> Result<(), StorageError> {
-    disk::replace_file(&directory.join(OPEN_FILE), boot_id().as_bytes())
+    disk::replace_file(&RealDisk, &directory.join(OPEN_FILE), boot_id().as_bytes())
 }
 
 /// Why what is in the directory must not be believed, if there is a reason.

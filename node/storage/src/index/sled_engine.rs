@@ -65,7 +65,7 @@ impl SledIndex {
                 other => other.map_err(StorageError::io("sync", &path))?,
             }
         }
-        crate::disk::sync_directory(directory)
+        crate::disk::sync_directory(&crate::disk::RealDisk, directory)
     }
 }
 
