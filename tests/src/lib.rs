@@ -5,8 +5,7 @@
 //! has what they ask for. [`stage`] is a network as scenarios see it, from outside, [`papers`] are the files that they
 //! judge, and [`second_verifier`] gives an independent opinion on each. [`chain_builder`] makes whole chains without
 //! processes, by the real rules and with the real proofs; [`oracle`] is a second implementation of those rules. The harness
-//! waits for progress, never for time alone, and ends only processes that it started. [`proxy`] is a bad line between two
-//! nodes.
+//! waits for progress, never for time alone, and ends only processes that it started.
 
 pub mod actor;
 pub mod calls;
@@ -14,7 +13,6 @@ pub mod chain_builder;
 pub mod network;
 pub mod oracle;
 pub mod papers;
-pub mod proxy;
 pub mod second_verifier;
 pub mod stage;
 

@@ -176,7 +176,7 @@ pub struct BlockLog {
     end: u64,
     /// The height to append.
     next: u64,
-    /// [`SEGMENT_BYTES_MAX`], but for tests.
+    /// [`SEGMENT_BYTES_MAX`], but for short histories.
     segment_bytes_max: u64,
     poisoned: Option<String>,
 }
@@ -202,6 +202,12 @@ impl BlockLog {
         first_height: Height,
     ) -> Result<(Self, LogRecovery), StorageError> {
         recovery::open(disk, directory, first_height.get())
+    }
+
+    /// Begins a new segment at this length in bytes instead of [`SEGMENT_BYTES_MAX`], for as long as the log is open: short
+    /// histories are to cross segments too.
+    pub const fn limit_segments(&mut self, bytes_max: u64) {
+        self.segment_bytes_max = bytes_max;
     }
 
     /// A reader for other threads; clone it freely.

@@ -75,6 +75,7 @@ impl DataDirectory {
             }
             return disk::replace_file(disk, &path, expected.as_bytes());
         }
+        disk::sync_directory(disk, &self.path)?;
         let file = DiskFile::open_to_read(disk, &path)?;
         let mut bytes = vec![0; FORMAT_FILE_BYTES_MAX];
         let got = file.read_at(&mut bytes, 0)?;

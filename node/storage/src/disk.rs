@@ -220,6 +220,13 @@ pub(crate) fn sync_directory(disk: &dyn Disk, path: &Path) -> Result<(), Storage
     disk.sync_directory(path).map_err(StorageError::io("sync", path))
 }
 
+/// Makes what a file holds, and its name, durable before anybody acts on it. What an opening reads may be in the memory of the
+/// machine only: a process that was killed between a write and its sync leaves it so, and a power cut would take it away again.
+pub(crate) fn settle(disk: &dyn Disk, file: &DiskFile) -> Result<(), StorageError> {
+    file.sync()?;
+    sync_directory(disk, parent(&file.path))
+}
+
 /// Creates or replaces a file so that a crash leaves either the old one (or none) or the whole new one.
 pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let mut temporary = path.as_os_str().to_owned();

@@ -135,6 +135,7 @@ impl SignState {
         })?;
         let state = Self { file, sequence: newest.sequence, last: newest.record.clone(), poisoned: None };
         state.mend(&pages, [&neighbour, &newest])?;
+        disk::settle(disk, &state.file)?;
         Ok(state)
     }
 

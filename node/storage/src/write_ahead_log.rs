@@ -67,6 +67,8 @@ pub struct WriteAheadLog {
     buffer: Vec<u8>,
     /// Frames in the buffer.
     buffered: u64,
+    /// [`WAL_REPLACE_BYTES`], but for short histories.
+    replace_bytes: u64,
     poisoned: Option<String>,
 }
 
@@ -117,8 +119,8 @@ impl WriteAheadLog {
         let length = file.length()?;
         if survey.end < length {
             file.set_length(survey.end)?;
-            file.sync()?;
         }
+        disk::settle(disk.as_ref(), &file)?;
         let Some((mark, rest)) = survey.live.split_first() else { return Err(damaged(FRAMES_START)) };
         let mark = key.read(&file, *mark, &CAPS)?;
         let height = mark.and_then(|frame| read_u64(&frame.first, 0)).ok_or_else(|| damaged(FRAMES_START))?;
@@ -131,8 +133,25 @@ impl WriteAheadLog {
         let dropped_bytes = length.saturating_sub(survey.end);
         let end = survey.end;
         let count = survey.count;
-        let log = Self { disk, file, key, height, end, count, buffer: Vec::new(), buffered: 0, poisoned: None };
+        let log = Self {
+            disk,
+            file,
+            key,
+            height,
+            end,
+            count,
+            buffer: Vec::new(),
+            buffered: 0,
+            replace_bytes: WAL_REPLACE_BYTES,
+            poisoned: None,
+        };
         Ok((log, WalContents { height, entries, dropped_bytes }))
+    }
+
+    /// Replaces the file at this length in bytes instead of [`WAL_REPLACE_BYTES`], for as long as it is open: short
+    /// histories are to do that too.
+    pub const fn replace_above(&mut self, bytes: u64) {
+        self.replace_bytes = bytes;
     }
 
     /// The height that entries are appended to.
@@ -191,7 +210,7 @@ impl WriteAheadLog {
             return Err(StorageError::WalHeightNotNewer { current: self.height, requested: height });
         }
         self.drop_buffer();
-        let result = if self.end > WAL_REPLACE_BYTES { self.replace(height) } else { self.mark(height) };
+        let result = if self.end > self.replace_bytes { self.replace(height) } else { self.mark(height) };
         self.poison_on_error(&result);
         result?;
         self.height = height;
@@ -220,7 +239,7 @@ impl WriteAheadLog {
         let disk = Arc::clone(&self.disk);
         disk::replace_file(disk.as_ref(), &path, &fresh_file(disk.as_ref(), height))?;
         let (fresh, _) = Self::open_on(disk, &path)?;
-        *self = fresh;
+        *self = Self { replace_bytes: self.replace_bytes, ..fresh };
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use super::reader::{LOST, LogIndex, Segment, Shared};
 use super::{
     BlockLog, CAPS, CutTail, DamageReason, LogDamage, LogRecovery, MAGIC, REPAIRED_DIRECTORY, SEGMENT_BYTES_MAX,
 };
-use crate::disk::{self, Disk, DiskFile, TEMPORARY_SUFFIX};
+use crate::disk::{self, Disk, DiskFile, TEMPORARY_SUFFIX, sync_directory};
 use crate::error::StorageError;
 use crate::frame::scan::{Depth, Scan, Stretch};
 use crate::frame::{FRAMES_START, FrameKey, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES};
@@ -80,6 +80,8 @@ pub(super) fn open(
         active.write_at(&Preamble { magic: MAGIC, salt, numbers: [first, active_first] }.encode(), 0)?;
         active.sync()?;
     }
+    disk::settle(disk, &active)?;
+    sync_directory(disk, disk::parent(directory))?;
     let end = active.length()?;
     let tip = if expected > first { Some(expected - 1) } else { None };
     let recovery = LogRecovery {
