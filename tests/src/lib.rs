@@ -5,7 +5,8 @@
 //! has what they ask for. [`stage`] is a network as scenarios see it, from outside, [`papers`] are the files that they
 //! judge, and [`second_verifier`] gives an independent opinion on each. [`chain_builder`] makes whole chains without
 //! processes, by the real rules and with the real proofs; [`oracle`] is a second implementation of those rules. The harness
-//! waits for progress, never for time alone, and ends only processes that it started.
+//! waits for progress, never for time alone, and ends only processes that it started. [`proxy`] is a bad line between two
+//! nodes.
 
 pub mod actor;
 pub mod calls;
@@ -13,6 +14,7 @@ pub mod chain_builder;
 pub mod network;
 pub mod oracle;
 pub mod papers;
+pub mod proxy;
 pub mod second_verifier;
 pub mod stage;
 

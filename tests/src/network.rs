@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -92,6 +92,7 @@ pub struct Node {
     config: PathBuf,
     child: Option<Child>,
     client: Client,
+    variables: Vec<(String, PathBuf)>,
 }
 
 /// What others know of a node that may vote.
@@ -224,7 +225,13 @@ impl Node {
             votes: None,
             child: None,
             client: Client::http(rpc).expect("a generated URL is one"),
+            variables: Vec::new(),
         }
+    }
+
+    /// Sets an environment variable of its process, from the next start on.
+    pub fn set_variable(&mut self, name: &str, value: PathBuf) {
+        self.variables.push((name.to_owned(), value));
     }
 
     /// Starts its process.
@@ -237,6 +244,7 @@ impl Node {
         let child = Command::new(program())
             .args(["node", "run", "--config"])
             .arg(&self.config)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::options().write(true).open("/dev/null").expect("it is always there"))
             .stderr(log)
@@ -259,11 +267,37 @@ impl Node {
     /// # Panics
     /// If it ends with an error.
     pub fn stop(&mut self) {
+        self.signal("-TERM");
         let mut child = self.child.take().expect("a node that is stopped runs");
-        let told = Command::new("kill").arg(child.id().to_string()).status().expect("kill is everywhere");
-        assert!(told.success(), "{} could not be told to stop", self.name);
         let status = child.wait().expect("a child can be waited for");
         assert!(status.success(), "{} ended with {status}; its last words:\n{}", self.name, self.last_words());
+    }
+
+    /// Sends its process a signal, such as `-STOP`.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn signal(&self, signal: &str) {
+        let process = self.pid().expect("a node that is sent a signal runs").to_string();
+        let sent = Command::new("kill").args([signal, &process]).status().expect("kill is everywhere");
+        assert!(sent.success(), "{} could not be sent {signal}", self.name);
+    }
+
+    /// How its process ended, if it did so by itself.
+    ///
+    /// # Panics
+    /// If the system does not tell.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().expect("a child can be waited for");
+        if status.is_some() {
+            self.child = None;
+        }
+        status
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Whether a process is there.
