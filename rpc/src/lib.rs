@@ -32,4 +32,4 @@ pub mod openrpc;
 pub use backend::Backend;
 pub use client::{Client, ClientError};
 pub use error::CallError;
-pub use server::{ConfigError, RpcConfig, RpcServer, ServeError, serve};
+pub use server::{ConfigError, Direct, RpcConfig, RpcServer, ServeError, serve};

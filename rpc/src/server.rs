@@ -12,6 +12,7 @@
 
 mod calls;
 mod connections;
+mod direct;
 mod flow;
 mod gate;
 mod config;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 
 use jsonrpsee::server::middleware::http::{Authority, HostFilterLayer};
 use jsonrpsee::server::middleware::rpc::RpcServiceBuilder;
-use jsonrpsee::server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle, stop_channel};
+use jsonrpsee::server::{BatchRequestConfig, Methods, PingConfig, Server, ServerConfig, ServerHandle, stop_channel};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use config::{ConfigError, RpcConfig};
+pub use direct::Direct;
 
 use crate::backend::Backend;
 use crate::limits::{
@@ -96,6 +98,17 @@ pub async fn serve<B: Backend>(config: RpcConfig, backend: Arc<B>) -> Result<Rpc
     let listen = |source| ServeError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
+    let connections_max = config.connections_max;
+    let (builder, methods) = assemble(config, &backend)?;
+    let (stop_handle, stop) = stop_channel();
+    let connections = Connections::new(listener, builder, methods, stop_handle, connections_max);
+    let task = tokio::spawn(connections.accept());
+    tracing::info!(%address, "serving JSON-RPC");
+    Ok(RpcServer { address, stop, task })
+}
+
+/// The methods, and all that stands before them.
+fn assemble<B: Backend>(config: RpcConfig, backend: &Arc<B>) -> Result<(connections::Builder<B>, Methods), ServeError> {
     for host in &config.hosts {
         Authority::try_from(host.as_str()).map_err(|_| ServeError::Host { host: host.clone() })?;
     }
@@ -103,7 +116,7 @@ pub async fn serve<B: Backend>(config: RpcConfig, backend: Arc<B>) -> Result<Rpc
         .expect("every pattern was parsed in the lines above");
 
     let methods =
-        Service::new(Arc::clone(&backend)).methods().expect("no two methods have one name: a test registers them all");
+        Service::new(Arc::clone(backend)).methods().expect("no two methods have one name: a test registers them all");
     let limits = ServerConfig::builder()
         .max_request_body_size(config.body_bytes_max)
         .max_response_body_size(ANSWER_BYTES_MAX)
@@ -115,17 +128,11 @@ pub async fn serve<B: Backend>(config: RpcConfig, backend: Arc<B>) -> Result<Rpc
         .enable_ws_ping(PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(PING_INTERVAL * 2))
         .build();
     let http = tower::ServiceBuilder::new().layer(host_filter).layer(GateLayer::new(
-        Arc::clone(&backend),
+        Arc::clone(backend),
         config.origins,
         config.body_bytes_max,
     ));
     let calls = RpcServiceBuilder::new().layer(CallLayer::new(CallLimits::default()));
     let builder = Server::builder().set_config(limits).set_http_middleware(http).set_rpc_middleware(calls);
-
-    let (stop_handle, stop) = stop_channel();
-    let connections =
-        Connections::new(listener, builder.to_service_builder(), methods.into(), stop_handle, config.connections_max);
-    let task = tokio::spawn(connections.accept());
-    tracing::info!(%address, "serving JSON-RPC");
-    Ok(RpcServer { address, stop, task })
+    Ok((builder.to_service_builder(), methods.into()))
 }

@@ -28,29 +28,37 @@ const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.2
 
 /// What a chain certifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Certified {
+pub struct Certified {
     /// The device's key.
-    pub(crate) key: PublicKey,
+    pub key: PublicKey,
     /// The serial number of its certificate, in lowercase hexadecimal digits.
-    pub(crate) serial: String,
+    pub serial: String,
 }
 
 /// Why a chain certifies nothing. Whoever offers it is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChainError {
+pub enum ChainError {
+    /// No certificate, too many, or one that is too long.
     Length,
+    /// Not X.509 version 3, or not its one encoding.
     Encoding,
+    /// Signed in a way that is not known here.
     Algorithm,
+    /// A key that is not known here, or may not be registered.
     Key,
+    /// An extension twice, or a critical one that is not known here.
     Extension,
+    /// An authority that is none, or a device that is one.
     Authority,
+    /// An issuer that is not the subject of the next.
     Names,
+    /// A signature that does not verify.
     Signature,
 }
 
 impl ChainError {
     /// In words.
-    pub(crate) const fn reason(self) -> &'static str {
+    pub const fn reason(self) -> &'static str {
         match self {
             Self::Length => "a chain has 1 to 4 certificates of at most 8192 bytes",
             Self::Encoding => "a certificate is not X.509 version 3 in DER",
@@ -68,7 +76,10 @@ impl ChainError {
 const _: () = assert!(CERTIFICATE_CHAIN_MAX == 4 && CERTIFICATE_DER_BYTES_MAX == 8192);
 
 /// Checks that `chain`, the device's certificate first, leads to a certificate that `issuer` signed.
-pub(crate) fn check_chain(chain: &[Vec<u8>], issuer: &PublicKey) -> Result<Certified, ChainError> {
+///
+/// # Errors
+/// [`ChainError`]; whoever offers the chain is to blame.
+pub fn check_chain(chain: &[Vec<u8>], issuer: &PublicKey) -> Result<Certified, ChainError> {
     if chain.is_empty() || chain.len() > CERTIFICATE_CHAIN_MAX {
         return Err(ChainError::Length);
     }

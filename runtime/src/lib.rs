@@ -24,7 +24,7 @@ pub mod signatures;
 pub mod quota;
 pub mod governance;
 pub mod organization;
-mod certificate;
+pub mod certificate;
 pub mod lot;
 pub mod device;
 pub mod grant;

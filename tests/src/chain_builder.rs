@@ -14,7 +14,7 @@ use cairn_runtime::{CheckDirectly, Context, History, execute};
 use cairn_types::block::HEADER_VERSION;
 use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::{
-    BlockHash, BlockRef, Call, Certificate, ChainId, Hash, Header, Height, OrganizationId, Parameters, Position,
+    Block, BlockHash, BlockRef, Call, Certificate, ChainId, Hash, Header, Height, OrganizationId, Parameters, Position,
     Principal, PublicKey, Role, Round, SignedTransaction, TransactionId, state_key,
 };
 use ed25519_dalek::{Signer, SigningKey};
@@ -33,9 +33,6 @@ pub const ORGANIZATIONS: [&str; 3] = ["water-works", "contractor", "city-audit"]
 /// Heights until a recovery takes effect: few, so that a story need not wait.
 pub const RECOVERY_DELAY: u64 = 4;
 
-/// How many validators sign a block: a quorum of the four.
-const SIGNERS: usize = 3;
-
 /// Seeds of the keys of organizations, validators and peers lie this far apart.
 const SEEDS: u64 = 100;
 
@@ -48,12 +45,19 @@ struct Made {
 
 /// See the module.
 pub struct Chain {
+    founding: Genesis,
     genesis: GenesisBlock,
     organizations: Vec<Actor>,
     /// In the order of the set.
     validators: Vec<SigningKey>,
     made: Vec<Made>,
     hashes: Vec<Hash>,
+}
+
+impl History for Chain {
+    fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        Hashes(&self.hashes).hash_at(height)
+    }
 }
 
 struct Hashes<'a>(&'a [Hash]);
@@ -74,10 +78,18 @@ impl Chain {
     /// # Panics
     /// If the genesis is not allowed, which is a bug here.
     pub fn new(seed: u64) -> Self {
+        Self::of(seed, 4)
+    }
+
+    /// The same with so many validators.
+    ///
+    /// # Panics
+    /// As [`Chain::new`].
+    pub fn of(seed: u64, validators: u64) -> Self {
         let base = 1_000_000_000 + seed * 10 * SEEDS;
         let secrets = |kind: u64, count: u64| (0..count).map(move |number| key(base + kind * SEEDS + number));
         let organization_keys: Vec<SigningKey> = secrets(0, 3).collect();
-        let mut validators: Vec<SigningKey> = secrets(1, 4).collect();
+        let mut secret_keys: Vec<SigningKey> = secrets(1, validators).collect();
         let founding = |(name, secret): (&str, &SigningKey)| FoundingOrganization {
             name: name.parse().expect("a valid name"),
             title: format!("The {name}"),
@@ -97,15 +109,15 @@ impl Chain {
             power: 1,
             organization: ORGANIZATIONS[number % ORGANIZATIONS.len()].parse().expect("a valid name"),
         };
-        let genesis = Genesis {
+        let founding = Genesis {
             name: "in-process".parse().expect("a valid name"),
             time_ms: GENESIS_TIME_MS,
             parameters: Parameters { recovery_delay: RECOVERY_DELAY, ..cairn_genesis::defaults() },
             organizations: ORGANIZATIONS.into_iter().zip(&organization_keys).map(founding).collect(),
-            validators: validators.iter().zip(secrets(2, 4)).enumerate().map(voting).collect(),
+            validators: secret_keys.iter().zip(secrets(2, validators)).enumerate().map(voting).collect(),
         };
-        let genesis = genesis.build().expect("a valid genesis");
-        validators.sort_by_key(|secret| secret.verifying_key().to_bytes());
+        let genesis = founding.clone().build().expect("a valid genesis");
+        secret_keys.sort_by_key(|secret| secret.verifying_key().to_bytes());
         let actor = |(name, key): (&str, SigningKey)| {
             let name = name.parse().expect("a valid name");
             let id = genesis.state.get(&state_key::organization_name(&name)).expect("the organization was founded");
@@ -116,12 +128,60 @@ impl Chain {
         let header = genesis.block.header.clone();
         let hashes = vec![header.hash().hash()];
         let made = vec![Made { header, transactions: vec![], state: genesis.state.clone() }];
-        Self { genesis, organizations, validators, made, hashes }
+        Self { founding, genesis, organizations, validators: secret_keys, made, hashes }
     }
 
     /// The network.
     pub const fn id(&self) -> ChainId {
         self.genesis.chain
+    }
+
+    /// The genesis file.
+    pub const fn founding(&self) -> &Genesis {
+        &self.founding
+    }
+
+    /// What the genesis file makes.
+    pub const fn genesis(&self) -> &GenesisBlock {
+        &self.genesis
+    }
+
+    /// The secret keys of the validators, in the order of their set.
+    pub fn validators(&self) -> &[SigningKey] {
+        &self.validators
+    }
+
+    /// How many blocks there are, block 0 among them.
+    pub const fn len(&self) -> usize {
+        self.made.len()
+    }
+
+    /// Never: block 0 is there.
+    pub const fn is_empty(&self) -> bool {
+        self.made.is_empty()
+    }
+
+    /// The state after the block at a height.
+    ///
+    /// # Panics
+    /// If there is no such block.
+    pub fn state(&self, height: usize) -> &StateTree {
+        &self.made[height].state
+    }
+
+    /// The block at a height, as nodes send it.
+    ///
+    /// # Panics
+    /// If there is no such block.
+    pub fn encodable(&self, height: usize) -> Block {
+        let Made { header, transactions, .. } = &self.made[height];
+        let transactions = transactions.iter().map(|transaction| transaction.bytes().to_vec()).collect();
+        Block { header: header.clone(), transactions }
+    }
+
+    /// All transactions, in order.
+    pub fn transactions(&self) -> impl Iterator<Item = &SignedTransaction> {
+        self.made.iter().flat_map(|made| &made.transactions)
     }
 
     /// An organization, by its place in [`ORGANIZATIONS`].
@@ -236,8 +296,16 @@ impl Chain {
     /// # Panics
     /// If it is no attestation, or in no block.
     pub fn bundle(&self, id: &TransactionId, anchor: Option<BlockRef>) -> Bundle {
+        self.bundle_at(self.made.len() - 1, id, anchor)
+    }
+
+    /// The same with the block at a height as its checkpoint.
+    ///
+    /// # Panics
+    /// As [`Chain::bundle`], or if the checkpoint is below the attestation.
+    pub fn bundle_at(&self, checkpoint: usize, id: &TransactionId, anchor: Option<BlockRef>) -> Bundle {
         let position = self.position(id);
-        let checkpoint = self.last();
+        let checkpoint = &self.made[checkpoint];
         let at_checkpoint = checkpoint.header.height;
         let made = &self.made[index(position.height)];
         let transaction = made.transactions[usize::try_from(position.index).expect("small")].clone();
@@ -250,7 +318,7 @@ impl Chain {
         let past =
             |height: Height| PastBlock { header: self.made[index(height)].header.clone(), history: history(height) };
         let parts = Parts {
-            finality: self.finality(),
+            finality: self.finality(index(at_checkpoint)),
             block: (position.height != at_checkpoint).then(|| past(position.height)),
             not_before: (not_before != Height::GENESIS).then(|| past(not_before)),
             anchor: anchor.map(|block| Anchor { hash: block.hash, history: history(block.height) }),
@@ -268,12 +336,16 @@ impl Chain {
     /// # Panics
     /// If the answer is too long for a file.
     pub fn lookup(&self, question: Question) -> Lookup {
-        Lookup::prove(&self.last().state, self.finality(), question).expect("the state answers every question")
+        let last = self.made.len() - 1;
+        Lookup::prove(&self.last().state, self.finality(last), question).expect("the state answers every question")
     }
 
-    /// The last block, and the way to it.
-    fn finality(&self) -> CheckpointProof {
-        let header = &self.last().header;
+    /// The block at a height as a checkpoint, and the way to it.
+    ///
+    /// # Panics
+    /// If there is no such block.
+    pub fn finality(&self, height: usize) -> CheckpointProof {
+        let header = &self.made[height].header;
         CheckpointProof {
             genesis: self.genesis.block.header.clone(),
             validators: self.genesis.validators.clone(),
@@ -290,7 +362,8 @@ impl Chain {
             validator,
             signature: secret.sign(&message).to_bytes(),
         };
-        let signatures = (0..).zip(&self.validators).take(SIGNERS).map(precommit).collect();
+        let quorum = self.validators.len() * 2 / 3 + 1;
+        let signatures = (0..).zip(&self.validators).take(quorum).map(precommit).collect();
         Certificate { height, round, block, signatures }
     }
 }

@@ -4,13 +4,14 @@
 //! transactions without the command line, so that a test can also sign what the command line never would, and [`calls`]
 //! has what they ask for. [`stage`] is a network as scenarios see it, from outside, [`papers`] are the files that they
 //! judge, and [`second_verifier`] gives an independent opinion on each. [`chain_builder`] makes whole chains without
-//! processes, by the real rules and with the real proofs; [`oracle`] is a second implementation of those rules. The harness
-//! waits for progress, never for time alone, and ends only processes that it started. [`proxy`] is a bad line between two
-//! nodes.
+//! processes, by the real rules and with the real proofs; [`oracle`] is a second implementation of those rules. [`fuzz`]
+//! throws hostile input at every entrance, and [`proxy`] is a bad line between two nodes. The harness waits for progress,
+//! never for time alone, and ends only processes that it started.
 
 pub mod actor;
 pub mod calls;
 pub mod chain_builder;
+pub mod fuzz;
 pub mod network;
 pub mod oracle;
 pub mod papers;

@@ -178,8 +178,15 @@ where
     }
 }
 
-/// Refuses parameters that the method does not have. A method that does not exist is jsonrpsee's to refuse.
+/// Refuses parameters that the method does not have, and a subscription that has no WebSocket to tell it by, which jsonrpsee
+/// would call an internal error. A method that does not exist is jsonrpsee's to refuse.
 fn check(request: &Request<'_>) -> Result<(), CallError> {
+    let name = request.method_name();
+    let subscribes = contract::methods()
+        .any(|method| method.unsubscribe.is_some_and(|unsubscribe| name == unsubscribe || name == method.name));
+    if subscribes && flow_of(request).is_none() {
+        return Err(CallError::parameter("method", "a subscription needs a WebSocket"));
+    }
     let (Some(method), Some(params)) = (contract::method(request.method_name()), &request.params) else {
         return Ok(());
     };
@@ -313,6 +320,15 @@ mod tests {
         let request = Request::owned(method.to_owned(), Some(params), Id::Number(1));
         assert!(matches!(request.params, Some(Cow::Owned(_))));
         check(&request).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_subscription_over_http_is_the_callers_mistake() {
+        for method in ["chain_subscribeBlocks", "chain_unsubscribeBlocks"] {
+            let refused = check(&call(method)).expect_err("there is no WebSocket");
+            assert_eq!((refused.code(), refused.to_string().contains("WebSocket")), (-32_602, true));
+        }
+        assert_eq!(check(&call("chain_getStatus")), Ok(()));
     }
 
     #[test]
