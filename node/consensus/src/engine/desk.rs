@@ -1,8 +1,8 @@
 //! The engine's counterpart during one step: it answers what the engine must know at once, and notes the rest.
 //!
-//! Answered at once: signatures, ours and others'. Every signature that the engine accepted is remembered for the
-//! height, so that none is checked twice: not when it comes back in a certificate, and not when our own certificate is
-//! checked before a decision.
+//! Answered at once: signatures, ours and others'. Every signature that the engine accepted, and our own of this step, are
+//! remembered for the height, so that none is checked twice: not when it comes back in a certificate, and not when our own
+//! certificate is checked before a decision.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -65,12 +65,14 @@ pub(super) struct Desk {
     accepted: BTreeSet<Checked>,
     /// The message of this step, checked at the entrance.
     entrance: Option<Checked>,
+    /// What we signed in this step. The engine asks about it before it accepts it.
+    ours: Vec<Checked>,
     said: Vec<Said>,
 }
 
 impl Desk {
     pub(super) fn new(chain: ChainId, set: Arc<ValidatorSet>) -> Self {
-        Self { chain, set, accepted: BTreeSet::new(), entrance: None, said: Vec::new() }
+        Self { chain, set, accepted: BTreeSet::new(), entrance: None, ours: Vec::new(), said: Vec::new() }
     }
 
     /// Remembers that the message which comes next was checked at the entrance.
@@ -86,6 +88,7 @@ impl Desk {
     /// What was said since the last time.
     pub(super) fn take(&mut self) -> Vec<Said> {
         self.entrance = None;
+        self.ours.clear();
         std::mem::take(&mut self.said)
     }
 
@@ -134,12 +137,17 @@ impl Desk {
             }
 
             Effect::SignVote(vote, resume) => {
-                let request = SignRequest::Vote(convert::vote_out(&vote));
-                resume.resume_with(SignedMessage::new(vote, signer.sign(&request).unwrap_or(REFUSED)))
+                let ours = convert::vote_out(&vote);
+                let signature = signer.sign(&SignRequest::Vote(ours));
+                self.ours.extend(signature.map(|signature| Checked::Vote(SignedVote { vote: ours, signature })));
+                resume.resume_with(SignedMessage::new(vote, signature.unwrap_or(REFUSED)))
             }
             Effect::SignProposal(proposal, resume) => {
-                let request = SignRequest::Proposal(convert::proposal_out(&proposal));
-                resume.resume_with(SignedMessage::new(proposal, signer.sign(&request).unwrap_or(REFUSED)))
+                let ours = convert::proposal_out(&proposal);
+                let signature = signer.sign(&SignRequest::Proposal(ours));
+                let signed = signature.map(|signature| SignedProposal { proposal: ours, signature });
+                self.ours.extend(signed.map(Checked::Proposal));
+                resume.resume_with(SignedMessage::new(proposal, signature.unwrap_or(REFUSED)))
             }
             Effect::VerifySignature(message, _, resume) => {
                 let signature = message.signature;
@@ -205,7 +213,7 @@ impl Desk {
 
     /// Whether a signature is valid, by memory if possible.
     fn holds(&self, checked: Checked) -> bool {
-        if self.entrance == Some(checked) || self.accepted.contains(&checked) {
+        if self.entrance == Some(checked) || self.ours.contains(&checked) || self.accepted.contains(&checked) {
             return true;
         }
         match checked {
