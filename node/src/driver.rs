@@ -57,6 +57,13 @@ const REBROADCAST_MS: u64 = 1_000;
 /// How often the driver looks around when nothing happens, in milliseconds: for peers that came and for the heartbeat.
 const LOOK_AROUND_MS: u64 = 1_000;
 
+/// How often a node without a vote gossips again what waits, in milliseconds.
+const REPEAT_MS: u64 = 5_000;
+
+/// Blocks that go by before a transaction that waits at a node without a vote is gossiped again: a proposer that has it takes
+/// it into the next one, or the one after that.
+const REPEAT_AFTER_BLOCKS: u64 = 2;
+
 /// First byte of an entry of the write-ahead log: what agreement wants to remember.
 const WAL_AGREEMENT: u8 = 0;
 /// First byte of an entry of the write-ahead log: the bytes of a block that is not decided.
@@ -100,6 +107,21 @@ pub(crate) struct Parts {
     pub(crate) surroundings: Box<dyn Surroundings>,
 }
 
+/// How much the driver keeps of what others sent.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Undecided blocks, judged or early.
+    pub(crate) blocks: usize,
+    /// Whose blocks are counted.
+    pub(crate) senders: usize,
+    /// Claims of height, and who is not believed.
+    pub(crate) peers: usize,
+    pub(crate) timers: usize,
+    /// Inputs that wait for the machine.
+    pub(crate) inputs: usize,
+}
+
 /// Refuses every signature: for a node that has no vote.
 struct NoSigner;
 
@@ -134,6 +156,8 @@ pub(crate) struct Driver {
     inputs: VecDeque<Input>,
     /// On [`Surroundings::elapsed`].
     last_commit: Duration,
+    /// When what waits was gossiped again, on [`Surroundings::elapsed`].
+    last_repeat: Duration,
     /// Whether a validator spoke of the next height while it was not under way.
     next_is_wanted: bool,
     /// Why this node goes no further, if it does not.
@@ -185,6 +209,7 @@ impl Driver {
             inputs: VecDeque::new(),
             last_commit: parts.surroundings.elapsed(),
             surroundings: parts.surroundings,
+            last_repeat: Duration::ZERO,
             next_is_wanted: false,
             ending: None,
             reminded: None,
@@ -212,6 +237,13 @@ impl Driver {
         }
         self.ledger.close()?;
         Ok(())
+    }
+
+    /// How much is kept of what others sent, for tests that it stays bounded.
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> Sizes {
+        let (blocks, senders) = self.undecided.sizes();
+        Sizes { blocks, senders, peers: self.follow.size(), timers: self.timers.len(), inputs: self.inputs.len() }
     }
 
     /// The height after the tip.
@@ -345,7 +377,19 @@ impl Driver {
             self.inputs.push_back(Input::TimerFired(timer));
         }
         self.ask_for_heads();
+        self.repeat_waiting(now);
         self.remind_of_upgrade(&self.chain.tip());
+    }
+
+    /// Gossips again what waits here for long, if this node never proposes it itself: gossip is a hint and may have been lost.
+    fn repeat_waiting(&mut self, now: Duration) {
+        let due = self.last_repeat + Duration::from_millis(REPEAT_MS);
+        if self.seat.index().is_some() || now < due || self.mempool.is_empty() {
+            return;
+        }
+        self.last_repeat = now;
+        let bytes_max = cairn_network::TRANSACTION_BATCH_BYTES_MAX / 2;
+        self.on_accepted(&self.mempool.passed_over(REPEAT_AFTER_BLOCKS, bytes_max));
     }
 
     /// A member is connected.

@@ -51,6 +51,8 @@ struct Pending {
     /// The same, by who pays.
     lanes: Lanes,
     by_id: HashMap<TransactionId, Arc<SignedTransaction>>,
+    /// At which height of the base each began to wait here.
+    since: HashMap<TransactionId, Height>,
     bytes: usize,
 }
 
@@ -72,6 +74,7 @@ impl Mempool {
             waiting: Vec::new(),
             lanes: Lanes::default(),
             by_id: HashMap::new(),
+            since: HashMap::new(),
             bytes: 0,
         };
         Self { chain, signatures, pending: Mutex::new(pending) }
@@ -122,6 +125,23 @@ impl Mempool {
         pending.lanes.deal(pending.base.header.height.get(), transactions_max, bytes_max)
     }
 
+    /// What has waited here for this many blocks or more, in the order in which it came, up to so many bytes.
+    pub(crate) fn passed_over(&self, blocks: u64, bytes_max: usize) -> Vec<Arc<SignedTransaction>> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = |id: &TransactionId| {
+            let since = pending.since.get(id).copied().unwrap_or(pending.base.header.height);
+            pending.base.header.height.get().saturating_sub(since.get()) >= blocks
+        };
+        let mut bytes = 0usize;
+        let old = pending.waiting.iter().filter(|transaction| is_old(&transaction.id()));
+        old.take_while(|transaction| {
+            bytes = bytes.saturating_add(transaction.bytes().len());
+            bytes <= bytes_max
+        })
+        .cloned()
+        .collect()
+    }
+
     /// Moves on to a new tip: what stands in its block leaves, what cannot follow any more is settled as rejected.
     ///
     /// # Errors
@@ -146,6 +166,7 @@ impl Mempool {
         pending.changes = Changes::new();
         pending.lanes = Lanes::default();
         pending.by_id.clear();
+        let since = mem::take(&mut pending.since);
         pending.bytes = 0;
         let history = RulesHistory::new(&self.chain);
         for transaction in waiting {
@@ -154,7 +175,10 @@ impl Mempool {
                 continue;
             }
             match pending.try_add(&self.chain, &history, self.signatures.as_ref(), &transaction) {
-                Ok(()) => pending.insert(transaction),
+                Ok(()) => {
+                    pending.insert(transaction);
+                    pending.since.extend(since.get(&id).map(|height| (id, *height)));
+                }
                 Err(rejection) => self.chain.settle(&id, &Outcome::Rejected(rejection)),
             }
         }
@@ -229,6 +253,7 @@ impl Pending {
         self.lanes.push(payer, Arc::clone(&transaction));
         self.bytes = self.bytes.saturating_add(transaction.bytes().len());
         self.by_id.insert(transaction.id(), Arc::clone(&transaction));
+        self.since.insert(transaction.id(), self.base.header.height);
         self.waiting.push(transaction);
     }
 }
