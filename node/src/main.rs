@@ -25,6 +25,8 @@ mod shell;
 mod signature_cache;
 mod signer;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 mod verify;
 

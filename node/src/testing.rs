@@ -12,8 +12,8 @@ use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::governance::{Measure, PROTOCOL_VERSION};
 use cairn_types::transaction::signed_message;
 use cairn_types::{
-    BlockRef, Body, Call, Certificate, DeviceId, Height, Inception, OrganizationId, Power, Principal, PublicKey, Role,
-    Round, Signature, SignatureBytes, SignedTransaction, Transaction, Validator, ValidatorSet, Zone,
+    BlockRef, Body, Call, Certificate, ChainId, DeviceId, Height, Inception, OrganizationId, Power, Principal,
+    PublicKey, Role, Round, Signature, SignatureBytes, SignedTransaction, Transaction, Validator, ValidatorSet, Zone,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -42,6 +42,25 @@ pub(crate) fn validator_keys(seed: u8) -> ([u8; 32], [u8; 32]) {
 pub(crate) struct Actor {
     pub(crate) principal: Principal,
     pub(crate) key: SigningKey,
+}
+
+/// Signs in the name of the first of `signers`, on the network `chain` after the block of `tip`.
+pub(crate) fn sign_after(chain: ChainId, tip: &Snapshot, call: Call, signers: &[&Actor]) -> SignedTransaction {
+    let not_before = BlockRef { height: tip.header.height, hash: tip.hash };
+    let expires = Some(Height::new(not_before.height.get() + LIFETIME));
+    let signer = signers.first().expect("somebody signs").principal;
+    let body = Body { chain, signer, not_before, expires, call };
+    let message = signed_message(&body.id());
+    let mut signatures: Vec<Signature> = signers
+        .iter()
+        .map(|actor| Signature {
+            signer: actor.principal,
+            key: 0,
+            bytes: SignatureBytes::Ed25519(actor.key.sign(&message).to_bytes()),
+        })
+        .collect();
+    signatures.sort_by_key(|signature| (signature.signer, signature.key));
+    SignedTransaction::new(Transaction { body, signatures })
 }
 
 /// A ledger with three organizations, all in the council; the first validators have the seeds 11 to 14.
@@ -150,22 +169,7 @@ impl World {
 
     /// Signs in the name of the first of `signers`, after the newest block.
     pub(crate) fn sign(&self, call: Call, signers: &[&Actor]) -> SignedTransaction {
-        let tip = self.tip();
-        let not_before = BlockRef { height: tip.header.height, hash: tip.hash };
-        let expires = Some(Height::new(not_before.height.get() + LIFETIME));
-        let signer = signers.first().expect("somebody signs").principal;
-        let body = Body { chain: self.genesis.chain, signer, not_before, expires, call };
-        let message = signed_message(&body.id());
-        let mut signatures: Vec<Signature> = signers
-            .iter()
-            .map(|actor| Signature {
-                signer: actor.principal,
-                key: 0,
-                bytes: SignatureBytes::Ed25519(actor.key.sign(&message).to_bytes()),
-            })
-            .collect();
-        signatures.sort_by_key(|signature| (signature.signer, signature.key));
-        SignedTransaction::new(Transaction { body, signatures })
+        sign_after(self.genesis.chain, &self.tip(), call, signers)
     }
 
     /// A measure that the whole council signs.

@@ -126,7 +126,7 @@ impl Driver {
             self.ask_for_heads_now();
             return Ok(());
         };
-        match message.verify(&self.chain.id, &validators) {
+        match self.surroundings.verify(message, &self.chain.id, &validators) {
             Ok(message) => {
                 if let Message::Proposal(signed) = message.message()
                     && signed.proposal.pol_round.is_some()

@@ -67,6 +67,12 @@ impl Follow {
         self.is_moving && claimants().next().is_some() || 3 * claimed > u128::from(validators.total_power().get())
     }
 
+    /// How many peers something is kept of.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.claims.len() + self.disbelieved.len()
+    }
+
     pub(super) fn forget(&mut self, peer: &PeerKey) {
         self.claims.remove(peer);
     }

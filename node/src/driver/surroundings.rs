@@ -10,7 +10,9 @@
 
 use std::time::Duration;
 
+use cairn_consensus::{Message, MessageError, VerifiedMessage};
 use cairn_network::{PeerKey, PublishError, RequestError, SendError};
+use cairn_types::{ChainId, ValidatorSet};
 
 use crate::frame::Request;
 use crate::membership::Membership;
@@ -55,6 +57,20 @@ pub(crate) trait Surroundings: Send {
 
     /// Asks a peer. Its answer comes as an [`Answer`], also when there is none.
     fn request(&self, to: PeerKey, request: Request);
+
+    /// Checks a message against the validators of its height. The answer is determined by what is given; whoever holds
+    /// many nodes at once may remember it.
+    ///
+    /// # Errors
+    /// [`MessageError`]: its sender is to blame.
+    fn verify(
+        &self,
+        message: Message,
+        chain: &ChainId,
+        validators: &ValidatorSet,
+    ) -> Result<VerifiedMessage, MessageError> {
+        message.verify(chain, validators)
+    }
 }
 
 /// A peer's answer, on its way back to the driver.

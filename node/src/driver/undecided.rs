@@ -118,6 +118,13 @@ impl Undecided {
         std::mem::take(&mut self.early).into_iter().collect()
     }
 
+    /// How many blocks are kept, judged or early, and how many senders are counted.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        let blocks = self.valid.len() + self.held_back.len() + self.invalid.len() + self.early.len();
+        (blocks, self.judged.len())
+    }
+
     /// Forgets everything but what came early: the height is decided.
     pub(super) fn clear(&mut self) {
         self.valid.clear();
