@@ -4,6 +4,9 @@
 //! input: `CAIRN_SEED`, `CAIRN_HOSTILE_TARGET` and `CAIRN_HOSTILE_INPUT` repeat it, `CAIRN_HOSTILE_KEEP=1` keeps it in
 //! `tests/fuzz/regressions/` for all later runs.
 
+#[path = "fuzz/wycheproof.rs"]
+mod wycheproof;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cairn_tests::fuzz::engine::{self, Plan, Report};

@@ -18,6 +18,8 @@ mod connect;
 mod council;
 mod device;
 mod grant;
+#[cfg(test)]
+mod hostile;
 mod key;
 mod key_set;
 mod list;

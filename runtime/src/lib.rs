@@ -15,7 +15,13 @@
 
 #![cfg_attr(
     not(test),
-    warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::float_arithmetic, clippy::arithmetic_side_effects)
+    warn(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::float_arithmetic,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
 )]
 
 pub mod state;

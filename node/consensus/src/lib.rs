@@ -40,6 +40,17 @@
 //!
 //! The simulator in this crate's tests (`tests/sim/node.rs`) is such a node in miniature.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::float_arithmetic,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
 mod timers;
 mod message;
 mod verify;

@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     parse(&text).with_context(|| path.display().to_string())
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut chain = Vec::new();
     for (at, _) in text.match_indices(BEGIN) {
         let block = text.get(at..).unwrap_or_default();

@@ -25,7 +25,7 @@ use super::submit::SubmitArgs;
 use crate::keys::private::KeyName;
 
 mod endorse;
-mod file;
+pub(super) mod file;
 mod make;
 pub(super) mod show;
 pub(super) mod ticket;

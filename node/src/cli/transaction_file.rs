@@ -50,7 +50,7 @@ pub(super) fn read_one(path: &Path) -> anyhow::Result<SignedTransaction> {
     all.pop().context("there is one")
 }
 
-fn parse(bytes: Vec<u8>) -> anyhow::Result<Vec<SignedTransaction>> {
+pub(super) fn parse(bytes: Vec<u8>) -> anyhow::Result<Vec<SignedTransaction>> {
     let single = match SignedTransaction::from_bytes(bytes.clone()) {
         Ok(transaction) => return Ok(vec![transaction]),
         Err(error) => error,

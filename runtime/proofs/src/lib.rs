@@ -18,7 +18,16 @@
 //! which is hashed or checked; and nothing that a prover sends can make a verifier panic, recurse without bound or
 //! allocate more than a stated constant.
 
-#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::float_arithmetic))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::float_arithmetic,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
 
 pub mod accumulator;
 pub mod authority;

@@ -126,6 +126,7 @@ pub fn precommit_sign_bytes(chain: &ChainId, height: Height, round: Round, block
 }
 
 /// The layout that all votes share: prefix ‖ chain ‖ u64le height ‖ u32le round ‖ block hash, if there is a block.
+#[allow(clippy::arithmetic_side_effects, reason = "a prefix is a short constant")]
 pub fn vote_sign_bytes(
     domain: SignDomain,
     chain: &ChainId,

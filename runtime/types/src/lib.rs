@@ -7,6 +7,17 @@
 //! The invariant it keeps: every value has exactly one encoding. [`codec::decode`] refuses bytes that would not be
 //! produced by [`codec::encode`] of the value they decode to, so a hash names a value and a value names a hash.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::float_arithmetic,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
 pub mod domain;
 pub mod hash;
 pub mod codec;

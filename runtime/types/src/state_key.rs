@@ -89,7 +89,8 @@ pub enum DeviceFacet {
 pub const FACET_KEY_BYTES: usize = 1 + 32 + 1 + 4;
 
 fn key(family: Family, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(FACET_KEY_BYTES.max(1 + parts.iter().map(|part| part.len()).sum::<usize>()));
+    let length = parts.iter().fold(1, |sum: usize, part| sum.saturating_add(part.len()));
+    let mut key = Vec::with_capacity(FACET_KEY_BYTES.max(length));
     key.push(family as u8);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key

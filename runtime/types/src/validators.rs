@@ -163,6 +163,7 @@ impl ValidatorSet {
     ///
     /// # Panics
     /// If the set is empty, which a checked set is not.
+    #[allow(clippy::arithmetic_side_effects, reason = "the count is 1 to 128, so nothing overflows or divides by 0")]
     pub fn proposer(&self, height: Height, round: Round) -> ValidatorIndex {
         let count = u64::try_from(self.validators.len()).expect("a set has at most 128 validators");
         assert!(count > 0, "a checked set is not empty");

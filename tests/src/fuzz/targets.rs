@@ -6,6 +6,7 @@
 mod agreement;
 mod audit;
 mod decoders;
+mod disk;
 mod growth;
 mod interface;
 mod keys;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Target> {
         audit::targets(),
         agreement::targets(),
         interface::targets(),
+        disk::targets(),
     ];
     let all: Vec<Target> = kinds.into_iter().flatten().collect();
     let mut names: Vec<&str> = all.iter().map(|target| target.name).collect();

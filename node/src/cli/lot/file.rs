@@ -26,7 +26,7 @@ pub(super) const DEVICES_MAX: usize = 10_000_000;
 
 /// Why a lot file cannot be used. Whoever names it is to blame.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LotFileError {
+pub(in crate::cli) enum LotFileError {
     #[error("{path}: {source}", path = .path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("{path} is no lot file; make one with: cairn lot make", path = .path.display())]
@@ -41,12 +41,12 @@ pub(super) enum LotFileError {
 
 /// A lot with all that is private about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LotFile {
-    pub(super) label: String,
+pub(in crate::cli) struct LotFile {
+    pub(in crate::cli) label: String,
     /// The lot's id, once it was endorsed.
-    pub(super) lot: Option<LotId>,
+    pub(in crate::cli) lot: Option<LotId>,
     /// At least one, and no serial number twice.
-    pub(super) leaves: Vec<LotLeaf>,
+    pub(in crate::cli) leaves: Vec<LotLeaf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,7 +92,7 @@ impl LotFile {
     }
 
     /// What the ledger is told of the lot.
-    pub(super) fn basis(&self) -> LotBasis {
+    pub(in crate::cli) fn basis(&self) -> LotBasis {
         let count = u32::try_from(self.leaves.len()).expect("a lot file has at most ten million devices");
         LotBasis::Merkle { root: accumulator::root_of(&self.items()), count }
     }
@@ -113,7 +113,7 @@ impl LotFile {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, LotFileError> {
+    pub(in crate::cli) fn parse(path: &Path, text: &str) -> Result<Self, LotFileError> {
         let mut lines = text.lines();
         let head = lines.next().and_then(|line| serde_json::from_str::<Head>(line).ok());
         let head = head.filter(|head| head.kind == KIND && head.devices <= DEVICES_MAX);
@@ -151,7 +151,7 @@ impl LotFile {
     }
 
     /// Writes the file, readable by its owner alone, whole or not at all.
-    pub(super) fn write(&self, path: &Path) -> Result<(), LotFileError> {
+    pub(in crate::cli) fn write(&self, path: &Path) -> Result<(), LotFileError> {
         write_private(path, self.text().as_bytes()).map_err(|source| LotFileError::Io { path: path.to_owned(), source })
     }
 }

@@ -94,7 +94,7 @@ impl Ticket {
         ticket.of(device).with_context(|| path.display().to_string())
     }
 
-    fn of(self, device: DeviceId) -> anyhow::Result<LotEndorsement> {
+    pub(in crate::cli) fn of(self, device: DeviceId) -> anyhow::Result<LotEndorsement> {
         ensure!(self.kind == KIND, "is no ticket of a lot");
         if let Some(named) = &self.device {
             let named: DeviceId = named.parse().context("the device")?;

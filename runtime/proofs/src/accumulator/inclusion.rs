@@ -1,5 +1,10 @@
 //! Inclusion: this item stands at this index.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "indices are checked against the count, and every range lies within it"
+)]
+
 use std::io::{self, Read};
 
 use borsh::{BorshDeserialize, BorshSerialize};

@@ -3,6 +3,8 @@
 //! Knows positions and nothing of nodes or hashes. The invariant: of two different keys, the one with bit 0 at their first
 //! difference is the lower one in the order of bytes.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a position is at most nine times 256, and an offset below nine")]
+
 /// Virtual bits that one byte of a key gives.
 pub(super) const BITS_PER_BYTE: usize = 9;
 

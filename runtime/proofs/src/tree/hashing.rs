@@ -15,7 +15,7 @@ pub(super) fn value(value: &[u8]) -> Hash {
 /// `B3(0x00 ‖ u8 length of key ‖ key ‖ value hash)`
 pub(super) fn leaf(key: &[u8], value_hash: &Hash) -> Hash {
     let length = u8::try_from(key.len()).expect("a leaf's key has at most 255 bytes");
-    let mut input = Vec::with_capacity(2 + key.len() + 32);
+    let mut input = Vec::with_capacity(key.len().saturating_add(2 + 32));
     input.extend_from_slice(&[LEAF, length]);
     input.extend_from_slice(key);
     input.extend_from_slice(value_hash.as_bytes());

@@ -38,7 +38,7 @@ impl Leaf {
     /// # Panics
     /// If the key has more than 255 bytes.
     pub(super) fn new(key: &[u8], value: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(1 + key.len() + value.len());
+        let mut bytes = Vec::with_capacity(key.len().saturating_add(value.len()).saturating_add(1));
         bytes.push(u8::try_from(key.len()).expect("entries are checked before a leaf is made"));
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);

@@ -205,7 +205,7 @@ impl StateProof {
                     return Err(ProofError::TooManyLeaves { leaves: PROOF_LEAVES_MAX + 1 });
                 }
                 let leaf = LeafProof { key: key.to_vec(), value: LeafValue::Full(value.to_vec()) };
-                bytes += leaf.encoded_bytes();
+                bytes = bytes.saturating_add(leaf.encoded_bytes());
                 if bytes > PROOF_BYTES_MAX {
                     return Err(ProofError::TooLarge { bytes });
                 }
@@ -287,18 +287,19 @@ impl StateProof {
 
     /// Length of the encoding in bytes.
     fn encoded_bytes(&self) -> usize {
-        let leaves: usize = self.leaves.iter().map(LeafProof::encoded_bytes).sum();
-        HEAD_BYTES + self.path.len() * STEP_BYTES + LEAVES_HEAD_BYTES + leaves
+        let path = self.path.len().saturating_mul(STEP_BYTES);
+        let head = path.saturating_add(HEAD_BYTES + LEAVES_HEAD_BYTES);
+        self.leaves.iter().fold(head, |sum, leaf| sum.saturating_add(leaf.encoded_bytes()))
     }
 }
 
 impl LeafProof {
     fn encoded_bytes(&self) -> usize {
         let value = match &self.value {
-            LeafValue::Full(value) => 2 + value.len(),
+            LeafValue::Full(value) => value.len().saturating_add(2),
             LeafValue::Hash(_) => 32,
         };
-        1 + self.key.len() + 1 + value
+        self.key.len().saturating_add(value).saturating_add(2)
     }
 }
 
@@ -311,7 +312,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], ProofError> {
         let Some((taken, rest)) = self.rest.split_at_checked(length) else {
-            return Err(ProofError::Truncated { offset: self.total - self.rest.len() });
+            return Err(ProofError::Truncated { offset: self.total.saturating_sub(self.rest.len()) });
         };
         self.rest = rest;
         Ok(taken)

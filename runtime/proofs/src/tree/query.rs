@@ -32,7 +32,7 @@ impl Query {
     /// [`ProofError::QueryTooLong`], if `key` has fewer virtual bits than that, or more than 255 bytes: whoever asks is to
     /// blame.
     pub fn bits(key: &[u8], bits: u16) -> Result<Self, ProofError> {
-        if key.len() > KEY_BYTES_MAX || usize::from(bits) > BITS_PER_BYTE * key.len() + 1 {
+        if key.len() > KEY_BYTES_MAX || usize::from(bits) > key.len().saturating_mul(BITS_PER_BYTE).saturating_add(1) {
             return Err(ProofError::QueryTooLong { key_bytes: key.len(), bits });
         }
         Ok(Self::cut(key, usize::from(bits)))

@@ -62,7 +62,7 @@ impl StateProof {
             if let [above, below] = pair
                 && above.bit >= below.bit
             {
-                return Err(ProofError::PathNotAscending { step: index + 1 });
+                return Err(ProofError::PathNotAscending { step: index.saturating_add(1) });
             }
         }
         let Some(first) = self.leaves.first() else {
@@ -122,7 +122,7 @@ impl StateProof {
         };
         for step in &self.path {
             let prescribed = step.bit < query.bit_count() && query.bit(step.bit);
-            let within_key = usize::from(step.bit) <= BITS_PER_BYTE * witness.key.len();
+            let within_key = usize::from(step.bit) <= witness.key.len().saturating_mul(BITS_PER_BYTE);
             if !within_key || bits::bit(&witness.key, step.bit) != prescribed {
                 return Err(ProofError::OffTheWay { bit: step.bit });
             }

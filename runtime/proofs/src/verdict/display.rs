@@ -135,7 +135,7 @@ impl Verdict {
         }
         match &key.epoch {
             Some(epoch) => {
-                let shown = epoch.key.algorithm().len() + ":".len() + SHORT_DIGITS;
+                let shown = epoch.key.algorithm().len().saturating_add(":".len()).saturating_add(SHORT_DIGITS);
                 let key: String = epoch.key.to_string().chars().take(shown).collect();
                 write!(f, ": {key}…, {}", Span(epoch.from, epoch.to))
             }

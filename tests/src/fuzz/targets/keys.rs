@@ -21,7 +21,7 @@ fn ed25519() -> Target {
         .flat_map(|seed| [&b"hello"[..], b"", &[7; 200]].map(|message| said(&actor::key(seed), message)))
         .collect();
     let valid = corpus.clone();
-    Target::new("ed25519", 8, corpus, move |input| {
+    Target::new("ed25519", 6, corpus, move |input| {
         let Some((key, rest)) = input.split_first_chunk::<32>() else { return Ok(Seen::Refused) };
         let Some((signature, message)) = rest.split_first_chunk::<64>() else { return Ok(Seen::Refused) };
         let public = PublicKey::Ed25519(*key);
@@ -55,7 +55,7 @@ fn p256() -> Target {
         })
         .collect();
     let valid = corpus.clone();
-    Target::new("p256", 5, corpus, move |input| {
+    Target::new("p256", 2, corpus, move |input| {
         let Some((key, rest)) = input.split_first_chunk::<P256_KEY_BYTES>() else { return Ok(Seen::Refused) };
         let Some((bytes, message)) = rest.split_first_chunk::<P256_SIGNATURE_BYTES>() else { return Ok(Seen::Refused) };
         let public = PublicKey::P256(*key);

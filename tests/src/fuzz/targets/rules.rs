@@ -105,7 +105,7 @@ fn rules(scene: &'static Scene) -> Target {
         let transaction = scene.blocks.get(height + 1)?.transactions.first()?;
         Some([&[(place as u8) << 2], transaction.as_slice()].concat())
     });
-    Target::new("apply", 60, corpus.collect(), move |input| check_rules(scene, input)).making(move |random| {
+    Target::new("apply", 80, corpus.collect(), move |input| check_rules(scene, input)).making(move |random| {
         let first = random.number() as u8;
         let height = heights(scene)[usize::from(first >> 2) % 4];
         let made = Wild { scene, random, height }.unsigned();

@@ -1,5 +1,10 @@
 //! A time in the words of a verdict: what `date -u` would print. It knows no clock.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "2^64 milliseconds are 213 billion days, and the rest are remainders"
+)]
+
 use std::fmt::{self, Display, Formatter};
 
 /// Milliseconds since 1970, as UTC.
