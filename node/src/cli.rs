@@ -7,9 +7,12 @@
 //! something is judged, 3 if nothing is refuted but something is in doubt or not shown, and 4 if nobody can tell, because
 //! the newest checkpoint is too old.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::keys::passphrase::Source;
 
 mod audit;
 mod attest;
@@ -42,6 +45,9 @@ mod verify;
 #[derive(Debug, Parser)]
 #[command(name = "cairn", version, max_term_width = 100)]
 struct Cli {
+    /// A file with the passphrase of the key files that are read [env: CAIRN_PASSPHRASE_FILE] [default: the terminal]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Keys")]
+    passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -80,7 +86,9 @@ enum Command {
 
 /// Runs what was typed.
 pub(crate) fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = Cli::parse();
+    Source::set_command_line(cli.passphrase_file);
+    let outcome = match cli.command {
         Command::Node(command) => node::run(command),
         Command::Testnet(command) => testnet::run(command),
         Command::Key(command) => key::run(command),

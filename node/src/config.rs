@@ -38,6 +38,10 @@ pub(crate) struct KeysConfig {
     /// The key that votes; without one, the node follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) consensus: Option<PathBuf>,
+    /// A file with the passphrase of those that are encrypted. Without one, a node takes the credential
+    /// `cairn-passphrase` of its service manager, or asks on the terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 /// How the node meets others.
@@ -130,7 +134,8 @@ impl NodeConfig {
             .map_err(|source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) })?;
         let base = path.parent().unwrap_or(Path::new("."));
         let paths = [&mut config.genesis, &mut config.data, &mut config.keys.peer];
-        for path in paths.into_iter().chain(config.keys.consensus.as_mut()) {
+        let optional = [config.keys.consensus.as_mut(), config.keys.passphrase_file.as_mut()];
+        for path in paths.into_iter().chain(optional.into_iter().flatten()) {
             *path = base.join(&*path);
         }
         config.engine(path)?;

@@ -22,7 +22,9 @@ use crate::config::{ConfigError, NodeConfig};
 use crate::driver::{Driver, DriverError, Parts};
 use crate::evidence::EvidenceFile;
 use crate::ingest::Ingest;
-use crate::keys::{self, KeyFileError};
+use crate::keys::KeyFileError;
+use crate::keys::access::{self, AccessError};
+use crate::keys::of_node::NodeKeys;
 use crate::ledger::{Ledger, LedgerError, Opened};
 use crate::membership::{Admission, Membership};
 use crate::mempool::Mempool;
@@ -46,6 +48,8 @@ pub(crate) enum RunError {
     Genesis { path: PathBuf, source: Box<cairn_genesis::GenesisError> },
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    #[error(transparent)]
+    Access(#[from] AccessError),
     #[error(transparent)]
     Storage(#[from] cairn_storage::StorageError),
     #[error(transparent)]
@@ -76,8 +80,10 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         .map_err(|source| RunError::GenesisFile { path: config.genesis.clone(), source })?;
     let genesis_error = |source| RunError::Genesis { path: config.genesis.clone(), source: Box::new(source) };
     let genesis = Genesis::from_toml(&text).and_then(|genesis| genesis.build()).map_err(genesis_error)?;
-    let peer = keys::read(&config.keys.peer)?;
-    let consensus = config.keys.consensus.as_deref().map(keys::read).transpose()?;
+    let NodeKeys { peer, consensus } = NodeKeys::open(&config.keys)?;
+    if config.data.exists() {
+        access::check_private_directory(&config.data)?;
+    }
 
     let directory = DataDirectory::open(&config.data, genesis.chain)?;
     let Opened { ledger, recovery, index, replayed } =
@@ -96,6 +102,9 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     tracing::info!(chain = %chain.id, height = %tip.header.height, replayed, engine = %config.storage.engine, "opened the ledger");
 
     let (wal, wal_contents) = directory.open_write_ahead_log()?;
+    access::check_file(&directory.sign_state())?;
+    // Held until the node ends.
+    let (consensus, _lock) = consensus.map(|consensus| (consensus.key, consensus.lock)).unzip();
     let key = consensus.as_ref().map(|key| key.verifying_key().to_bytes());
     let signer = match consensus {
         Some(key) => Some(NodeSigner::new(key, chain.id, directory.open_sign_state()?)),

@@ -134,7 +134,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("own.pem");
         let own = PrivateKey::generate(Algorithm::P256);
-        own.write(&file).expect("writes");
+        own.write(&file, None).expect("writes");
         let other = KeyName::Public(PrivateKey::generate(Algorithm::Ed25519).public());
         let names = [KeyName::File(file), other.clone()];
         let there = read(&names, Some(2), "--threshold").expect("a set");

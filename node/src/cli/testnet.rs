@@ -336,6 +336,7 @@ fn write_node(dir: &Path, node: &Planned, nodes: &[Planned], engine: &str) -> an
         keys: KeysConfig {
             peer: PathBuf::from("peer.pem"),
             consensus: node.consensus.as_ref().map(|_| PathBuf::from("consensus.pem")),
+            passphrase_file: None,
         },
         network: NetworkSection {
             listen: vec![node.network.clone()],

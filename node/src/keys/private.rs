@@ -15,7 +15,8 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use p256::ecdsa;
 use zeroize::Zeroizing;
 
-use super::{KeyFileError, LINE_ENDING, create, ed25519_pem, io_error, read_private_text};
+use super::passphrase::{Passphrase, Source};
+use super::{KeyFileError, create, ed25519_der, envelope, io_error, read_der, replace};
 
 /// What kind of key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -51,29 +52,51 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a key file of either kind.
+    /// Reads a key file of either kind, with the passphrase of this command if it is encrypted.
     ///
     /// # Errors
     /// [`KeyFileError`]; the file's owner is to blame.
     pub(crate) fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let text = read_private_text(path)?;
-        let ed25519 = SigningKey::from_pkcs8_pem(&text).map(Self::Ed25519);
-        let key = ed25519.or_else(|_| ecdsa::SigningKey::from_pkcs8_pem(&text).map(Self::P256));
-        let key = key.map_err(|_| KeyFileError::EitherFormat { path: path.to_owned() })?;
-        key.public().check().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
-        Ok(key)
+        Self::read_with(path, &Source::of_command()).map(|(key, _)| key)
     }
 
-    /// Writes a new key file, readable by its owner alone.
+    /// Reads a key file of either kind, with a passphrase from `source` if it is encrypted; and whether it is.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::read`].
+    pub(crate) fn read_with(path: &Path, source: &Source) -> Result<(Self, bool), KeyFileError> {
+        let format = || KeyFileError::EitherFormat { path: path.to_owned() };
+        let (der, is_encrypted) = read_der(path, source)?.ok_or_else(format)?;
+        let ed25519 = SigningKey::from_pkcs8_der(&der).map(Self::Ed25519);
+        let key = ed25519.or_else(|_| ecdsa::SigningKey::from_pkcs8_der(&der).map(Self::P256));
+        let key = key.map_err(|_| format())?;
+        key.public().check().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
+        Ok((key, is_encrypted))
+    }
+
+    /// Writes a new key file, readable by its owner alone, and encrypted if there is a passphrase.
     ///
     /// # Errors
     /// [`KeyFileError`]; a file that exists is never overwritten.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), KeyFileError> {
-        let text = match self {
-            Self::Ed25519(key) => ed25519_pem(key),
-            Self::P256(key) => p256::SecretKey::from(key).to_pkcs8_pem(LINE_ENDING),
+    pub(crate) fn write(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), KeyFileError> {
+        create(path, &self.text(path, passphrase)?)
+    }
+
+    /// Puts this key under another passphrase, or none, into the file that holds it.
+    ///
+    /// # Errors
+    /// [`KeyFileError`]; the file then holds what it held.
+    pub(crate) fn rewrite(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<(), KeyFileError> {
+        replace(path, &self.text(path, passphrase)?)
+    }
+
+    fn text(&self, path: &Path, passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, KeyFileError> {
+        let der = match self {
+            Self::Ed25519(key) => ed25519_der(key).ok(),
+            Self::P256(key) => p256::SecretKey::from(key).to_pkcs8_der().ok(),
         };
-        create(path, &text.map_err(|_| KeyFileError::EitherFormat { path: path.to_owned() })?)
+        let text = der.and_then(|der| envelope::write(der.as_bytes(), passphrase).ok());
+        text.ok_or_else(|| KeyFileError::EitherFormat { path: path.to_owned() })
     }
 
     /// The public half.
@@ -157,6 +180,8 @@ mod tests {
     use cairn_types::PublicKey;
 
     use super::{Algorithm, KeyName, PrivateKey};
+    use crate::keys::KeyFileError;
+    use crate::keys::passphrase::Source;
 
     // openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256
     const OPENSSL_P256: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgxOPCYqPT4WoXNvmx\n6Z1vXjmjYucM2XE6B7F0v9DFE+WhRANCAASWlMXIh7ranWvughU4oXE8/alT+hJE\nfvAKqehhzVYAeR7gvruxVi4uHg01Ba6+o3Ys1Uhs+J8Ri3piAq+q6kc0\n-----END PRIVATE KEY-----\n";
@@ -164,6 +189,11 @@ mod tests {
     const OPENSSL_P256_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAElpTFyIe62p1r7oIVOKFxPP2pU/oS\nRH7wCqnoYc1WAHke4L67sVYuLh4NNQWuvqN2LNVIbPifEYt6YgKvqupHNA==\n-----END PUBLIC KEY-----\n";
     // openssl ec -pubout -conv_form compressed -outform DER, the last 33 bytes
     const OPENSSL_P256_POINT: &str = "p256:029694c5c887bada9d6bee821538a1713cfda953fa12447ef00aa9e861cd560079";
+
+    // openssl pkcs8 -topk8 [-scrypt] -passout 'pass:correct horse battery', of the private key whose public one RFC 8410 prints
+    const OPENSSL_SCRYPT: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGTME8GCSqGSIb3DQEFDTBCMCEGCSsGAQQB2kcECzAUBAhwY3nt9CdUYgICQAAC\nAQgCAQEwHQYJYIZIAWUDBAEqBBC6VkjcE3dLlznn8vCEq+YfBEC1s90rwgAbYoK6\n7GVSBYPUVvZ73pj5qXpcb/h2PBYSu80VTeU8yZ6znX9QTr4ZRbt8EXc5WHY1oI6D\nfgnDf97m\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    const OPENSSL_PBKDF2: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhdJIw4UBxnPQICCAAw\nDAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEECH1ZAxtKbwFSMWNdfYA03cEQHZy\nc/AjEvwktaYyZNuT87KqwbNO8+lq630n6L9sxvgzzc6WZV7pw+y7+rAqfdPnIy8n\ndY0sJsruJf8DWNFnxYc=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    const OPENSSL_SEALED_KEY: &str = "ed25519:19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
 
     fn file(directory: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
         let path = directory.path().join(name);
@@ -178,13 +208,41 @@ mod tests {
         for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
             let path = directory.path().join(format!("{algorithm:?}.pem"));
             let key = PrivateKey::generate(algorithm);
-            key.write(&path).expect("writes");
+            key.write(&path, None).expect("writes");
             let read = PrivateKey::read(&path).expect("reads");
             assert_eq!(read.public(), key.public());
             // Of random messages, half the signatures have the upper `s` before it is mended.
             for message in 0_u8..32 {
                 assert_eq!(key.public().verify(&[message], &read.sign(&[message])), Ok(()), "{algorithm:?} {message}");
             }
+        }
+    }
+
+    #[test]
+    fn a_file_that_openssl_encrypted_opens_and_ours_says_when_the_passphrase_is_wrong() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let source = |name: &str, text: &str| Source::File(file(&directory, name, text));
+        let (right, wrong) = (source("right", "correct horse battery\n"), source("wrong", "correct horse batterie\n"));
+        for (name, text) in [("scrypt.pem", OPENSSL_SCRYPT), ("pbkdf2.pem", OPENSSL_PBKDF2)] {
+            let path = file(&directory, name, text);
+            let (key, is_encrypted) = PrivateKey::read_with(&path, &right).expect("opens");
+            assert!(is_encrypted);
+            assert_eq!(key.public().to_string(), OPENSSL_SEALED_KEY, "{name}");
+            assert!(matches!(PrivateKey::read_with(&path, &wrong), Err(KeyFileError::Passphrase { .. })), "{name}");
+        }
+        for algorithm in [Algorithm::Ed25519, Algorithm::P256] {
+            let path = directory.path().join(format!("{algorithm:?}.pem"));
+            let key = PrivateKey::generate(algorithm);
+            key.write(&path, Some(&right.read_new(&path).expect("long enough"))).expect("writes");
+            assert_eq!(PrivateKey::read_with(&path, &right).expect("opens").0.public(), key.public());
+            assert!(matches!(PrivateKey::read_with(&path, &wrong), Err(KeyFileError::Passphrase { .. })));
+            key.rewrite(&path, Some(&wrong.read_new(&path).expect("long enough"))).expect("writes");
+            assert!(matches!(PrivateKey::read_with(&path, &right), Err(KeyFileError::Passphrase { .. })));
+            key.rewrite(&path, None).expect("writes");
+            let (plain, is_encrypted) = PrivateKey::read_with(&path, &wrong).expect("reads");
+            assert!(!is_encrypted && plain.public() == key.public());
+            let mode = fs::metadata(&path).expect("it is there").permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "a file that is replaced stays private");
         }
     }
 

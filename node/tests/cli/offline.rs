@@ -51,6 +51,49 @@ fn a_set_of_keys_of_both_kinds_is_committed_to_in_whatever_order_it_is_typed() {
 }
 
 #[test]
+fn a_passphrase_is_put_on_a_key_file_changed_and_taken_off_and_never_typed_as_an_argument() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    let private = |name: &str, text_: &str| {
+        fs::write(path(name), text_).expect("writes");
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o600)).expect("changes the mode");
+        path(name)
+    };
+    let (old, new) = (private("old", "correct horse battery\n"), private("new", "staple a paper clip\n"));
+    let key = path("device.pem");
+    let with = |file: &Path, arguments: &[&str]| {
+        let arguments = [arguments, &["--passphrase-file", text(file)]].concat();
+        cairn(&arguments)
+    };
+    let made = with(&old, &["key", "generate", "--passphrase", "--out", text(&key), "--json"]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let made = one_json_object(&made);
+    let on_disk = fs::read_to_string(&key).expect("reads");
+    assert!(on_disk.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{on_disk}");
+
+    let show = ["key", "show", text(&key), "--json"];
+    assert_eq!(one_json_object(&with(&old, &show)), made);
+    let wrong = with(&new, &show);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("the passphrase does not open"), "{}", stderr(&wrong));
+
+    let change = ["key", "passphrase", text(&key), "--new-passphrase-file", text(&new)];
+    assert_eq!(with(&old, &change).status.code(), Some(0));
+    assert_eq!(one_json_object(&with(&new, &show)), made);
+    assert_eq!(with(&old, &show).status.code(), Some(1), "the old one opens it no more");
+    assert_eq!(with(&new, &["key", "passphrase", text(&key), "--remove"]).status.code(), Some(0));
+    assert_eq!(one_json_object(&succeed(&show)), made);
+
+    let weak = private("weak", "swordfish\n");
+    let refused = with(&weak, &["key", "passphrase", text(&key)]);
+    assert!(stderr(&refused).contains("too short"), "{}", stderr(&refused));
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).expect("changes the mode");
+    let refused = with(&old, &["key", "passphrase", text(&key)]);
+    assert!(stderr(&refused).contains("chmod 600"), "{}", stderr(&refused));
+    assert_eq!(one_json_object(&succeed(&show)), made, "a refusal leaves the file as it was");
+}
+
+#[test]
 fn a_lot_of_100_000_devices_is_salted_kept_private_and_gives_out_tickets() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = |name: &str| directory.path().join(name);
