@@ -38,6 +38,7 @@ use crate::signature_cache::SignatureCache;
 use crate::signer::NodeSigner;
 
 use self::follow::Follow;
+use self::own_signatures::{ForeignSignature, Identity, StartError};
 use self::seat::Seat;
 use self::undecided::Undecided;
 use self::upgrade::Ending;
@@ -46,6 +47,7 @@ pub(crate) use self::surroundings::{Answer, Surroundings};
 
 mod agree;
 mod follow;
+pub(crate) mod own_signatures;
 mod seat;
 mod surroundings;
 mod undecided;
@@ -90,6 +92,10 @@ pub(crate) enum DriverError {
     NetworkGone,
     #[error("the evidence file cannot be written: {0}")]
     Evidence(std::io::Error),
+    #[error(transparent)]
+    ForeignSignature(#[from] ForeignSignature),
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// What the driver is given at its start.
@@ -141,6 +147,8 @@ pub(crate) struct Driver {
     signer: Option<NodeSigner>,
     /// Our consensus key, whether or not it is a validator's.
     key: Option<[u8; 32]>,
+    /// Who this node is as a validator, if it can sign.
+    identity: Option<Identity>,
     seat: Seat,
     admission: Admission,
     machine: Machine,
@@ -177,6 +185,12 @@ impl Driver {
         let own = parts.surroundings.own_key();
         let seat = Seat::after(&tip, parts.key.as_ref(), own.as_bytes());
         seat::warn_of_another_node(&tip, parts.key.as_ref(), &own);
+        let mut signer = parts.signer;
+        let peer = *own.as_bytes();
+        let identity = parts.key.filter(|_| signer.is_some()).map(|key| Identity { chain: chain.id, key, peer });
+        if let (Some(identity), Some(signer)) = (&identity, &mut signer) {
+            identity.check_start(&chain, signer, &parts.wal_contents, &parts.evidence)?;
+        }
         let mut undecided = Undecided::new(Arc::clone(&parts.shared));
         let mut wal = parts.wal;
         let next = tip.next_height();
@@ -197,8 +211,9 @@ impl Driver {
             mempool: parts.mempool,
             signatures: parts.signatures,
             shared: parts.shared,
-            signer: parts.signer,
+            signer,
             key: parts.key,
+            identity,
             seat,
             admission: parts.admission,
             machine,
@@ -435,6 +450,11 @@ impl Driver {
     fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<(), DriverError> {
         let (transactions, proposer, bytes) = (judged.transactions.clone(), judged.header.proposer, judged.bytes.len());
         let round = certificate.round;
+        if let Some(signer) = &mut self.signer {
+            // The block log never knows more of our signatures than the sign state.
+            signer.sync()?;
+        }
+        self.check_certificate(&certificate)?;
         let before = self.chain.tip();
         let snapshot = self.ledger.commit(judged, certificate)?;
         let height = snapshot.header.height;

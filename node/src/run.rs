@@ -110,7 +110,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         Some(key) => Some(NodeSigner::new(key, chain.id, directory.open_sign_state()?)),
         None => None,
     };
-    let evidence = EvidenceFile::open(directory.disk().as_ref(), &directory.path().join("evidence"))
+    let evidence = EvidenceFile::open(directory.disk().as_ref(), &directory.path().join(EvidenceFile::NAME))
         .map_err(RunError::Evidence)?;
 
     if key.is_some_and(|key| tip.validators().index_of(&key).is_none()) {

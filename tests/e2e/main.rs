@@ -5,5 +5,6 @@
 mod finality;
 mod refusals;
 mod crashes;
+mod keys;
 mod scenarios;
 mod fleet;

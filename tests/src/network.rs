@@ -300,6 +300,51 @@ impl Node {
         &self.config
     }
 
+    /// Waits until its process ends by itself.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn wait_for_end(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            assert!(self.is_running(), "{} does not run", self.name);
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(began.elapsed() < PATIENCE, "{} does not end; its last words:\n{}", self.name, self.last_words());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A node with a copy of this one's files, keys included, in the directory `name` beside it; its ports are so much
+    /// higher.
+    ///
+    /// # Panics
+    /// If the files cannot be copied.
+    pub fn copied(&self, name: &str, ports_above: u16) -> Self {
+        let dir = self.directory.parent().expect("a node's directory is in the network's");
+        let directory = dir.join(name);
+        let status = Command::new("cp").arg("-a").args([&self.directory, &directory]).status();
+        assert!(status.expect("cp is everywhere").success(), "{} could not be copied", self.name);
+        let path = directory.join("config.toml");
+        let mut config: toml::Table = fs::read_to_string(&path).expect("it is there").parse().expect("it is TOML");
+        let above = |address: &str, separator: char| {
+            let (host, port) = address.rsplit_once(separator).expect("an address ends with its port");
+            let port: u16 = port.parse().expect("a port");
+            format!("{host}{separator}{}", port + ports_above)
+        };
+        let rpc = above(config["rpc"]["listen"].as_str().expect("an address"), ':');
+        let listen = above(config["network"]["listen"][0].as_str().expect("an address"), '/');
+        config["rpc"]["listen"] = rpc.clone().into();
+        config["network"]["listen"] = vec![listen].into();
+        fs::write(&path, config.to_string()).expect("writes");
+        // Its log begins with its own words.
+        fs::remove_file(directory.join("log")).expect("the log was copied");
+        let mut node = Self::new(dir, name, &format!("http://{rpc}"));
+        node.votes = self.votes;
+        node
+    }
+
     /// Whether a process is there.
     pub const fn is_running(&self) -> bool {
         self.child.is_some()

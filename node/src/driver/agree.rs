@@ -128,6 +128,7 @@ impl Driver {
         };
         match self.surroundings.verify(message, &self.chain.id, &validators) {
             Ok(message) => {
+                self.check_message(message.message(), &validators)?;
                 if let Message::Proposal(signed) = message.message()
                     && signed.proposal.pol_round.is_some()
                     && signed.proposal.height == self.next_height()

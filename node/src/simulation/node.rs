@@ -14,6 +14,7 @@ use cairn_types::{BlockHash, Height};
 use super::desk::{Desk, Post, Verified, lock};
 use super::plan::Fault;
 use super::scene::{Scene, Seat};
+use super::villain::Villain;
 use crate::chain::Chain;
 use crate::driver::{Driver, Parts};
 use crate::evidence::EvidenceFile;
@@ -103,7 +104,11 @@ impl Node {
         let Opened { ledger, .. } = Ledger::open(&directory, Engine::Fjall, genesis, PROTOCOL_VERSION)?;
         let chain = Arc::clone(ledger.chain());
         let (wal, wal_contents) = directory.open_write_ahead_log()?;
-        let signer = NodeSigner::new(self.seat.secret.clone(), chain.id, directory.open_sign_state()?);
+        let mut signer = NodeSigner::new(self.seat.secret.clone(), chain.id, directory.open_sign_state()?);
+        if self.fault == Some(Fault::Villain(Villain::Twin)) {
+            // An honest one would stop at the first sign of the other.
+            signer.be_reckless();
+        }
         let evidence = EvidenceFile::open(directory.disk().as_ref(), &directory.path().join("evidence"))?;
         let admission = Admission { observers: start.everybody.clone(), named: BTreeSet::new() };
         let desk = Arc::new(Mutex::new(Desk {

@@ -16,7 +16,8 @@
 //!   interrupted does not cause this on a disk that writes sectors whole: a record of up to
 //!   [`SIGN_STATE_SECTOR_BYTES`] lies in one sector, so each copy is the old or the new one.
 //!
-//! What no file can notice is that the whole of it was replaced by an older copy: never restore it from a backup.
+//! What no file can notice is that the whole of it was replaced by an older copy: never restore it from a backup. Who knows
+//! what was signed since, the node or its peers, notices it instead.
 //!
 //! Invariant: what [`SignState::store`] acknowledged is what the next opening loads, or opening fails; positions only rise.
 

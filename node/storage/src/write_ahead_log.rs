@@ -48,6 +48,9 @@ pub struct WalContents {
     pub height: Height,
     /// The entries in the order they were appended.
     pub entries: Vec<Vec<u8>>,
+    /// How many of them were synced before the last write began. What that write held may have been on its way when the
+    /// machine stopped, so nothing need have followed from it.
+    pub synced: usize,
     /// How many bytes of an unfinished last write were dropped.
     pub dropped_bytes: u64,
 }
@@ -129,6 +132,7 @@ impl WriteAheadLog {
             let frame = key.read(&file, offset, &CAPS)?.ok_or_else(|| damaged(offset))?;
             entries.push(frame.first);
         }
+        let synced = rest.iter().take_while(|offset| **offset < survey.last_write).count();
         let height = Height::new(height);
         let dropped_bytes = length.saturating_sub(survey.end);
         let end = survey.end;
@@ -145,7 +149,7 @@ impl WriteAheadLog {
             replace_bytes: WAL_REPLACE_BYTES,
             poisoned: None,
         };
-        Ok((log, WalContents { height, entries, dropped_bytes }))
+        Ok((log, WalContents { height, entries, synced, dropped_bytes }))
     }
 
     /// Replaces the file at this length in bytes instead of [`WAL_REPLACE_BYTES`], for as long as it is open: short
@@ -276,12 +280,14 @@ struct Survey {
     count: u64,
     /// Where the next frame goes: behind the last whole one that counts.
     end: u64,
+    /// Where the write began that the last of them belongs to.
+    last_write: u64,
 }
 
 /// Finds the live frames. Damage before the last mark is dead matter; damage behind it that a later frame proves to have
 /// been synced is an error; damage at the end is an unfinished write.
 fn survey(file: &DiskFile, key: &FrameKey) -> Result<Survey, StorageError> {
-    let mut survey = Survey { live: Vec::new(), count: 0, end: FRAMES_START };
+    let mut survey = Survey { live: Vec::new(), count: 0, end: FRAMES_START, last_write: FRAMES_START };
     let mut broken: Option<u64> = None;
     // What lies behind the first break counts only if it proves that the break is a loss.
     let mut durable = FRAMES_START;
@@ -306,6 +312,7 @@ fn survey(file: &DiskFile, key: &FrameKey) -> Result<Survey, StorageError> {
             survey.live.push(found.offset);
             survey.count = header.number.saturating_add(1);
             survey.end = found.offset.saturating_add(header.frame_bytes());
+            survey.last_write = header.durable;
         }
     }
     match broken {

@@ -37,7 +37,7 @@ fn write(disk: &SimulatedDisk, bytes: &[u8]) {
 fn entries_come_back_in_order_and_a_new_height_forgets_them() {
     let disk = fresh(1);
     let (mut wal, contents) = open(&disk).expect("it opens");
-    assert_eq!(contents, WalContents { height: Height::new(1), entries: vec![], dropped_bytes: 0 });
+    assert_eq!(contents, WalContents { height: Height::new(1), entries: vec![], synced: 0, dropped_bytes: 0 });
     entries(1, 3).iter().for_each(|entry| wal.append(entry).expect("it fits"));
     wal.sync().expect("a healthy disk");
     wal.append(b"never synced").expect("it fits");
@@ -53,6 +53,22 @@ fn entries_come_back_in_order_and_a_new_height_forgets_them() {
     drop(wal);
     let (wal, contents) = open(&disk).expect("it opens");
     assert_eq!((wal.height(), contents.entries), (Height::new(2), entries(2, 1)));
+}
+
+#[test]
+fn what_the_last_write_held_is_told_from_what_was_synced_before() {
+    let disk = fresh(1);
+    let (mut wal, _) = open(&disk).expect("it opens");
+    let all = entries(1, 6);
+    for (upto, synced) in [(0..1, 0), (1..4, 1), (4..6, 4)] {
+        let count = upto.end;
+        all[upto].iter().for_each(|entry| wal.append(entry).expect("it fits"));
+        wal.sync().expect("a healthy disk");
+        drop(wal);
+        let (again, contents) = open(&disk).expect("it opens");
+        assert_eq!((contents.entries.len(), contents.synced), (count, synced));
+        wal = again;
+    }
 }
 
 #[test]
