@@ -20,6 +20,7 @@ mod certificates;
 mod connect;
 mod council;
 mod device;
+mod doctor;
 mod grant;
 #[cfg(test)]
 mod hostile;
@@ -56,6 +57,8 @@ struct Cli {
 enum Command {
     /// Run a node.
     Node(node::NodeCommand),
+    /// Check a node's files and surroundings, and say what is wrong and what to do.
+    Doctor(doctor::DoctorCommand),
     /// Make the files of a local network.
     Testnet(testnet::TestnetCommand),
     /// Make key files and show their public halves.
@@ -90,6 +93,7 @@ pub(crate) fn main() -> ExitCode {
     Source::set_command_line(cli.passphrase_file);
     let outcome = match cli.command {
         Command::Node(command) => node::run(command),
+        Command::Doctor(command) => doctor::run(command),
         Command::Testnet(command) => testnet::run(command),
         Command::Key(command) => key::run(command),
         Command::Status(command) => status::run(command),

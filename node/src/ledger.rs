@@ -13,7 +13,7 @@ use std::sync::Arc;
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::accumulator::{self, Frontier};
 use cairn_proofs::tree::{StateTree, TreeError};
-use cairn_runtime::{Candidate, Changes, Context, Executed, InvalidBlock, SignatureCheck, governance};
+use cairn_runtime::{Candidate, Changes, CheckDirectly, Context, Executed, InvalidBlock, SignatureCheck, governance};
 use cairn_storage::{
     Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogRecovery, RecordRef, StorageError,
 };
@@ -152,22 +152,59 @@ impl Ledger {
         &self.chain
     }
 
+    /// The ledger at its genesis, with an index in memory and the blocks of the log still to come: for whoever checks
+    /// every one of them.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: the disk or the operator is to blame.
+    pub(crate) fn at_genesis(
+        directory: &DataDirectory,
+        genesis: GenesisBlock,
+        known_version: u16,
+    ) -> Result<(Self, LogRecovery), LedgerError> {
+        let first = Height::GENESIS.next().expect("there is a height after the genesis");
+        let (log, recovery) = directory.open_block_log(first)?;
+        let (index, tip) = (cairn_storage::memory_index(), genesis_snapshot(&genesis));
+        index.write(&genesis_batch(&genesis, &tip))?;
+        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip))?);
+        Ok((Self { chain, log, known_version }, recovery))
+    }
+
+    /// Reads the block after the tip from the log, checks everything about it, certificate and signatures included, and
+    /// makes it the tip; its height, or `None` if the log holds no more.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: the disk is to blame, and the tip stays.
+    pub(crate) fn check_next(&self) -> Result<Option<Height>, LedgerError> {
+        self.replay_next(&CheckDirectly, |height, judged, certificate, tip| {
+            Ok(certificate.verify(&self.chain.id, height, &judged.hash, tip.validators())?)
+        })
+    }
+
+    fn replay_next(
+        &self,
+        check: &dyn SignatureCheck,
+        check_certificate: impl Fn(Height, &JudgedBlock, &Certificate, &Snapshot) -> Result<(), BlockError>,
+    ) -> Result<Option<Height>, LedgerError> {
+        let tip = self.chain.tip();
+        let height = tip.header.height.next().filter(|height| self.log.tip().is_some_and(|tip| *height <= tip));
+        let Some(height) = height else { return Ok(None) };
+        self.check_version()?;
+        let record = self.log.read(height)?.ok_or(LedgerError::Damaged { height })?;
+        let inconsistent = |source| LedgerError::Inconsistent { height, source };
+        let judged = judge(&self.chain, &record.block, check).map_err(inconsistent)?;
+        let certificate: Certificate = codec::decode(&record.certificate, record.certificate.len())
+            .map_err(|source| inconsistent(source.into()))?;
+        check_certificate(height, &judged, &certificate, &tip).map_err(inconsistent)?;
+        self.index_and_publish(judged, certificate)?;
+        Ok(Some(height))
+    }
+
     fn replay(&mut self) -> Result<u64, LedgerError> {
         let Some(tip) = self.log.tip() else { return Ok(0) };
         let mut replayed = 0;
         loop {
-            let current = self.chain.tip();
-            let height = match current.header.height.next() {
-                Some(height) if height <= tip => height,
-                _ => return Ok(replayed),
-            };
-            self.check_version()?;
-            let record = self.log.read(height)?.ok_or(LedgerError::Damaged { height })?;
-            let inconsistent = |source| LedgerError::Inconsistent { height, source };
-            let judged = judge(&self.chain, &record.block, &CheckedBefore).map_err(inconsistent)?;
-            let certificate: Certificate = codec::decode(&record.certificate, record.certificate.len())
-                .map_err(|source| inconsistent(source.into()))?;
-            self.index_and_publish(judged, certificate)?;
+            let Some(height) = self.replay_next(&CheckedBefore, |_, _, _, _| Ok(()))? else { return Ok(replayed) };
             replayed += 1;
             if replayed % REPLAY_PROGRESS_BLOCKS == 0 {
                 tracing::info!(%height, %tip, "filling the index from the block log");
@@ -441,6 +478,15 @@ fn load(index: &Arc<dyn Index>, log: &BlockLog, genesis: &GenesisBlock) -> Resul
         history,
         transactions,
     }))
+}
+
+/// The height and the block that an index says it stands at; `None` if it does not say.
+///
+/// # Errors
+/// [`StorageError`]: the disk is to blame.
+pub(crate) fn index_tip_of(index: &dyn Index) -> Result<Option<(Height, BlockHash)>, StorageError> {
+    let tip = index.get(Keyspace::Meta, TIP_KEY)?;
+    Ok(tip.and_then(|bytes| codec::decode(&bytes, 40).ok()))
 }
 
 fn load_state(index: &Arc<dyn Index>) -> Result<Option<StateTree>, LedgerError> {

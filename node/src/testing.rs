@@ -72,6 +72,11 @@ pub(crate) struct World {
 }
 
 fn genesis() -> GenesisBlock {
+    founders("unit", 1_767_225_600_000).build().expect("a genesis")
+}
+
+/// The genesis file of a [`World`], if it bears this name and time.
+pub(crate) fn founders(network: &str, time_ms: u64) -> Genesis {
     let name = |index: u8| format!("member-{index}").parse().expect("a name");
     let organization = |index: u8| FoundingOrganization {
         name: name(index),
@@ -86,14 +91,13 @@ fn genesis() -> GenesisBlock {
         let (key, peer) = validator_keys(seed);
         FoundingValidator { key, peer, power: 1, organization: name(1) }
     };
-    let genesis = Genesis {
-        name: "unit".parse().expect("a name"),
-        time_ms: 1_767_225_600_000,
+    Genesis {
+        name: network.parse().expect("a name"),
+        time_ms,
         parameters: cairn_genesis::defaults(),
         organizations: (1..=3).map(organization).collect(),
         validators: (11..=14).map(validator).collect(),
-    };
-    genesis.build().expect("a genesis")
+    }
 }
 
 fn open(
@@ -138,6 +142,12 @@ impl World {
                 (Err(error), 0)
             }
         }
+    }
+
+    /// Closes the ledger; what stays is its data directory.
+    pub(crate) fn into_directory(self) -> tempfile::TempDir {
+        self.ledger.close().expect("it closes");
+        self.directory
     }
 
     pub(crate) fn chain(&self) -> &Arc<Chain> {

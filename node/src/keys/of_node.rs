@@ -25,16 +25,29 @@ pub(crate) struct NodeKeys {
 /// The key that votes.
 pub(crate) struct ConsensusKey {
     pub(crate) key: SigningKey,
-    /// Keeps other nodes from the same file until the process ends.
-    pub(crate) lock: File,
+    /// Keeps other nodes from the same file until the process ends; none if it was only looked at.
+    pub(crate) lock: Option<File>,
 }
 
 impl NodeKeys {
-    /// Reads what the configuration names.
+    /// Reads what the configuration names, and takes the consensus key for this process.
     ///
     /// # Errors
     /// [`KeyFileError`]; the operator is to blame, and told what to do.
     pub(crate) fn open(config: &KeysConfig) -> Result<Self, KeyFileError> {
+        let held = config.consensus.as_deref().map(lock).transpose()?;
+        let mut keys = Self::look(config)?;
+        if let Some(consensus) = &mut keys.consensus {
+            consensus.lock = held;
+        }
+        Ok(keys)
+    }
+
+    /// Reads what the configuration names, whoever has the consensus key.
+    ///
+    /// # Errors
+    /// As [`NodeKeys::open`], but for [`KeyFileError::InUse`].
+    pub(crate) fn look(config: &KeysConfig) -> Result<Self, KeyFileError> {
         let source = Source::of_node(config.passphrase_file.as_deref());
         let read = |path: &Path| {
             access::check_place(path)?;
@@ -42,12 +55,11 @@ impl NodeKeys {
         };
         let peer = read(&config.peer)?;
         let Some(path) = config.consensus.as_deref() else { return Ok(Self { peer, consensus: None }) };
-        let lock = lock(path)?;
         let key = read(path)?;
         if public(&key) == public(&peer) {
             return Err(KeyFileError::Same { first: config.peer.clone(), second: path.to_owned() });
         }
-        Ok(Self { peer, consensus: Some(ConsensusKey { key, lock }) })
+        Ok(Self { peer, consensus: Some(ConsensusKey { key, lock: None }) })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! block log, write-ahead log, sign state, data directory ──► Disk ──► RealDisk        the machine's files
-//!                                                                └──► SimulatedDisk   in memory: power cuts, rot, full
+//!                                                                ├──► SimulatedDisk   in memory: power cuts, rot, full
+//!                                                                └──► OverlayDisk     a look at another, changing nothing
 //! ```
 //!
 //! It does not know any format. It keeps two rules: a new or replaced file is visible under its name only when its bytes
@@ -17,9 +18,11 @@ use std::sync::Arc;
 use crate::error::StorageError;
 use crate::index::{Engine, Index, IndexState};
 
+mod overlay;
 mod real;
 pub mod simulated;
 
+pub use overlay::OverlayDisk;
 pub use real::{RealDisk, real_disk};
 
 /// Suffix of a file that is being written and has no name yet; leftovers are of no use to anybody.

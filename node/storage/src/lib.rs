@@ -38,7 +38,7 @@ pub use block_log::{
 };
 pub use data_directory::DataDirectory;
 pub use disk::simulated::{Seeded, SimulatedDisk};
-pub use disk::{Disk, RealDisk, real_disk};
+pub use disk::{Disk, OverlayDisk, RealDisk, real_disk};
 pub use error::StorageError;
 pub use index::{Batch, Engine, Index, IndexState, Keyspace, discard_index, memory_index, open_index};
 pub use sign_state::{SignRecord, SignState};
