@@ -62,7 +62,8 @@ pub(crate) enum LedgerError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(
-        "block {height} of the block log is damaged; move the data directory away and start the node again: it fetches the ledger from its peers"
+        "block {height} of the block log is damaged; move everything but sign-state out of the data directory and start the node \
+         again: it fetches the ledger from its peers"
     )]
     Damaged { height: Height },
     #[error("block {height} of the block log does not follow from the blocks before it: {source}")]

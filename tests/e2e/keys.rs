@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cairn_tests::network::program;
 use cairn_tests::{Network, Node};
 
 use crate::fleet::Fleet;
@@ -26,6 +27,28 @@ fn restore(backup: &Path, to: &Path) {
 fn foreign_signatures(node: &Node) -> usize {
     let evidence = fs::read_to_string(node.directory.join("data/evidence")).unwrap_or_default();
     evidence.lines().filter(|line| line.starts_with("foreign-signature ")).count()
+}
+
+/// What `cairn doctor` finds at a node: a verdict for each check that it makes.
+fn doctor(node: &Node, options: &[&str]) -> Vec<(String, String, String)> {
+    let output = std::process::Command::new(program())
+        .args(["doctor", "--json", "--config"])
+        .arg(node.config())
+        .args(options)
+        .output()
+        .expect("the program runs");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = found["findings"].as_array().expect("a list").iter();
+    findings.map(|finding| (text(&finding["check"]), text(&finding["verdict"]), text(&finding["found"]))).collect()
+}
+
+fn assert_all_is_well(node: &Node, options: &[&str]) {
+    let findings = doctor(node, options);
+    // How much room this machine has is not the matter here.
+    let ill = findings.iter().find(|(check, verdict, _)| verdict != "ok" && check != "disk");
+    assert!(ill.is_none(), "{}: {findings:#?}", node.name);
+    assert!(findings.iter().any(|(check, ..)| check == "chain"), "{}: {findings:#?}", node.name);
 }
 
 fn assert_nobody_contradicted_himself(network: &Network) {
@@ -56,6 +79,11 @@ async fn a_validator_that_is_restored_from_a_backup_says_so_and_signs_nothing() 
     let newer = network.directory().join("newer");
     copy(&data, &newer);
     restore(&backup.join("sign-state"), &data.join("sign-state"));
+    let findings = doctor(&network.nodes[3], &[]);
+    let is_named = |(check, verdict, found): &(String, String, String)| {
+        check == "sign state" && verdict == "broken" && found.contains("the block log holds a signature")
+    };
+    assert!(findings.iter().any(is_named), "{findings:#?}");
     network.nodes[3].start();
     assert!(!network.nodes[3].wait_for_end().await.success());
     let words = network.nodes[3].last_words();
@@ -88,6 +116,9 @@ async fn a_validator_that_is_restored_from_a_backup_says_so_and_signs_nothing() 
     network.nodes[3].start();
     network.nodes[3].wait_for_state("validating").await;
     network.assert_one_chain().await;
+    network.nodes.iter().for_each(|node| assert_all_is_well(node, &[]));
+    network.nodes[3].stop();
+    assert_all_is_well(&network.nodes[3], &["--deep", "--ask", &network.nodes[0].rpc]);
     assert_nobody_contradicted_himself(&network);
 }
 

@@ -80,10 +80,34 @@ mod tests {
 
     use super::NodeKeys;
     use crate::config::KeysConfig;
-    use crate::keys::{KeyFileError, generate, write};
+    use crate::keys::passphrase::Source;
+    use crate::keys::private::{Algorithm, PrivateKey};
+    use crate::keys::{KeyFileError, generate, public, write};
 
     fn refused(config: &KeysConfig) -> KeyFileError {
         NodeKeys::open(config).err().expect("refused")
+    }
+
+    #[test]
+    fn a_node_opens_keys_with_the_passphrase_that_its_configuration_names() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| directory.path().join(name);
+        write(&path("peer.pem"), &generate()).expect("writes");
+        fs::write(path("passphrase"), "correct horse battery\n").expect("writes");
+        fs::set_permissions(path("passphrase"), fs::Permissions::from_mode(0o600)).expect("changes the mode");
+        let source = Source::File(path("passphrase"));
+        let voting = PrivateKey::generate(Algorithm::Ed25519);
+        let passphrase = source.read_new(&path("consensus.pem")).expect("long enough");
+        voting.write(&path("consensus.pem"), Some(&passphrase)).expect("writes");
+        let config = KeysConfig {
+            peer: path("peer.pem"),
+            consensus: Some(path("consensus.pem")),
+            passphrase_file: Some(path("passphrase")),
+        };
+        let keys = NodeKeys::open(&config).expect("opens");
+        assert_eq!(keys.consensus.map(|consensus| public(&consensus.key)), Some(voting.public()));
+        fs::write(path("passphrase"), "correct horse batterie\n").expect("writes");
+        assert!(matches!(refused(&config), KeyFileError::Passphrase { .. }));
     }
 
     #[test]

@@ -59,7 +59,11 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// A file that an initialized data directory must have is gone. Making a new one would forget what was signed.
-    #[error("{} is missing from an initialized data directory; restore it, or start with a new directory and new keys", path.display())]
+    #[error(
+        "{} is missing from an initialized data directory; put back the very file if it was moved, never an older copy; otherwise \
+         start with a new directory and new keys",
+        path.display()
+    )]
     FileMissing {
         /// The file.
         path: PathBuf,
