@@ -215,7 +215,7 @@ fn files() -> Vec<Target> {
 fn key_files(directory: &Path) -> Target {
     let text = |algorithm, name: &str| {
         let path = directory.join(name);
-        PrivateKey::generate(algorithm).write(&path).expect("it is written");
+        PrivateKey::generate(algorithm).write(&path, None).expect("it is written");
         std::fs::read(&path).expect("it was written")
     };
     let corpus = vec![text(Algorithm::Ed25519, "ed25519.pem"), text(Algorithm::P256, "p256.pem")];
