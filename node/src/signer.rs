@@ -193,3 +193,6 @@ impl Signer for NodeSigner {
         Some(self.key.sign(&message).to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;
