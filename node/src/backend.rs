@@ -10,6 +10,7 @@ use cairn_proofs::lookup::{Lookup, LookupError, Question};
 use cairn_rpc::Backend;
 use cairn_rpc::backend::{
     FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View, WaitOutcome,
+    Warning,
 };
 use cairn_types::governance::PROTOCOL_VERSION;
 use cairn_types::limits::TRANSACTION_BYTES_MAX;
@@ -187,7 +188,20 @@ impl NodeBackend {
         }
     }
 
+    /// What an operator should look at.
+    fn warnings(&self) -> Vec<Warning> {
+        let (free_bytes, low_water_bytes) = self.shared.low_water.measured();
+        let disk = self.shared.low_water.is_low().then_some(Warning::DiskNearlyFull { free_bytes, low_water_bytes });
+        let off_ms = self.shared.clock_off_ms();
+        let clock = (off_ms != 0).then_some(Warning::ClockOff { off_ms });
+        disk.into_iter().chain(clock).collect()
+    }
+
     async fn submit_all(&self, transactions: Vec<Vec<u8>>) -> Vec<Result<TransactionId, Rejection>> {
+        if self.shared.low_water.is_low() {
+            let refuse = |_| Err(Rejection::Busy { reason: "its disk is nearly full; ask another node" });
+            return transactions.into_iter().map(refuse).collect();
+        }
         let mempool = Arc::clone(&self.mempool);
         let judged = tokio::task::spawn_blocking(move || judge(&mempool, transactions)).await;
         let judged = judged.expect("judging does not panic, whatever it is given");
@@ -320,6 +334,7 @@ impl Backend for NodeBackend {
             pending: u32::try_from(pending).unwrap_or(u32::MAX),
             pending_bytes: u64::try_from(pending_bytes).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION"),
+            warnings: self.warnings(),
             upgrade_needed: tip.upgrade.filter(|upgrade| upgrade.version > PROTOCOL_VERSION),
         }
     }

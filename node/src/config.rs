@@ -12,6 +12,8 @@ use cairn_rpc::RpcConfig;
 use cairn_storage::Engine;
 use serde::{Deserialize, Serialize};
 
+use crate::low_water::LOW_WATER_MIB;
+
 /// A node's configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -92,17 +94,19 @@ impl RpcSection {
     }
 }
 
-/// How the node stores its index.
+/// How the node stores its index, and how much room it leaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StorageSection {
     /// `fjall` or `sled`.
     pub(crate) engine: String,
+    /// With less room than this on the disk of the data directory, in MiB, the node takes no more transactions; 0 for never.
+    pub(crate) low_water_mib: u64,
 }
 
 impl Default for StorageSection {
     fn default() -> Self {
-        Self { engine: DEFAULT_ENGINE.name().to_owned() }
+        Self { engine: DEFAULT_ENGINE.name().to_owned(), low_water_mib: LOW_WATER_MIB }
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) use self::surroundings::{Answer, Surroundings};
 
 mod agree;
 mod follow;
+mod own_clock;
 pub(crate) mod own_signatures;
 mod seat;
 mod surroundings;
@@ -417,6 +418,7 @@ impl Driver {
     pub(crate) fn on_disconnected(&mut self, peer: &PeerKey) {
         tracing::info!(peer = %peer.peer_id(), "disconnected");
         self.follow.forget(peer);
+        self.stop_waiting_for(peer);
     }
 
     /// Gossips what was submitted here and taken, in batches.

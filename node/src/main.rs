@@ -15,6 +15,7 @@ mod frame;
 mod ingest;
 mod keys;
 mod ledger;
+mod low_water;
 mod membership;
 mod mempool;
 mod metrics;

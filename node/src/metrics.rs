@@ -1,7 +1,7 @@
 //! What this node counts, in Prometheus' text form. Names are `cairn_<component>_<what>_<unit>`; no peer and no height is
 //! a label.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use cairn_types::Round;
 use cairn_types::governance::Upgrade;
@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) evidence: Counter,
     pub(crate) mempool: Gauge<u64, AtomicU64>,
     pub(crate) peers: Gauge<u64, AtomicU64>,
+    pub(crate) free_bytes: Gauge<u64, AtomicU64>,
+    pub(crate) clock_off_ms: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -37,6 +39,7 @@ impl Metrics {
         let (height, state_keys, mempool, peers) = <_>::default();
         let (validators, upgrade_height, upgrade_version, known_version) = <_>::default();
         let (blocks, transactions, later_rounds, submitted, rejected, evidence) = <_>::default();
+        let (free_bytes, clock_off_ms) = <_>::default();
         let metrics = Self {
             height,
             blocks,
@@ -52,6 +55,8 @@ impl Metrics {
             evidence,
             mempool,
             peers,
+            free_bytes,
+            clock_off_ms,
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -84,6 +89,12 @@ impl Metrics {
         registry.register("mempool_submitted", "Transactions taken from JSON-RPC", m.submitted.clone());
         registry.register("mempool_rejected", "Transactions refused from JSON-RPC", m.rejected.clone());
         registry.register("mempool_transactions", "Transactions that wait", m.mempool.clone());
+        registry.register("storage_free_bytes", "Bytes that the disk still has room for", m.free_bytes.clone());
+        registry.register(
+            "clock_off_milliseconds",
+            "By how much this node's clock is ahead of what the others agree on; 0 if it may well be right",
+            m.clock_off_ms.clone(),
+        );
         registry.register("network_peers", "Connected peers", m.peers.clone());
         Self { registry, ..metrics }
     }

@@ -26,6 +26,7 @@ use crate::keys::KeyFileError;
 use crate::keys::access::{self, AccessError};
 use crate::keys::of_node::NodeKeys;
 use crate::ledger::{Ledger, LedgerError, Opened};
+use crate::low_water;
 use crate::membership::{Admission, Membership};
 use crate::mempool::Mempool;
 use crate::serve::Serve;
@@ -85,7 +86,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         access::check_private_directory(&config.data)?;
     }
 
-    let directory = DataDirectory::open(&config.data, genesis.chain)?;
+    let directory = Arc::new(DataDirectory::open(&config.data, genesis.chain)?);
     let Opened { ledger, recovery, index, replayed } =
         Ledger::open(&directory, config.engine(path)?, genesis, PROTOCOL_VERSION)?;
     if let Some(cut) = &recovery.cut {
@@ -137,6 +138,8 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     }
 
     let shared = Arc::new(Shared::new());
+    let low_water_mib = config.storage.low_water_mib;
+    low_water::measure(&directory, low_water_mib, &shared)?;
     let signatures = Arc::new(SignatureCache::default());
     let mempool = Arc::new(Mempool::new(Arc::clone(&chain), Arc::clone(&signatures)));
     let (accepted_sender, accepted) = mpsc::channel(ACCEPTED_MAX);
@@ -164,6 +167,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         ingest: Ingest::start(handle.clone(), Arc::clone(&mempool), wake),
         serve: Serve::start(Arc::clone(&chain), Arc::clone(&shared)),
     };
+    let low_water = low_water::watch(Arc::clone(&directory), low_water_mib, Arc::clone(&shared));
     let backend = NodeBackend::new(Arc::clone(&chain), mempool, shared, handle, accepted_sender, text, key);
     let rpc = cairn_rpc::serve(config.rpc.to_rpc(), backend).await?;
     tracing::info!(url = %format!("http://{}", rpc.address()), "listening for JSON-RPC");
@@ -174,6 +178,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         signal = wait_for_signal() => signal.map_err(RunError::Signals),
         ended = &mut driver_end => return ended.unwrap_or(Err(RunError::DriverPanicked)),
         ended = task.ended() => ended.map_err(RunError::from),
+        never = low_water => match never {},
     };
     // Refuse new work first, then let the driver finish what it does, then leave the network.
     rpc.stop().await;

@@ -1,11 +1,12 @@
 //! What the driver lets the rest of the program see while it works.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cairn_types::BlockHash;
 
+use crate::low_water::LowWater;
 use crate::metrics::Metrics;
 
 /// What this node is doing.
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// The bytes of blocks that are proposed and not decided, for peers that miss them.
     pub(crate) undecided: Mutex<HashMap<BlockHash, Arc<Vec<u8>>>>,
     pub(crate) metrics: Metrics,
+    pub(crate) low_water: LowWater,
+    clock_off_ms: AtomicI64,
 }
 
 impl Shared {
@@ -38,7 +41,20 @@ impl Shared {
             activity: AtomicU8::new(Activity::Starting as u8),
             undecided: Mutex::new(HashMap::new()),
             metrics: Metrics::new(),
+            low_water: LowWater::new(),
+            clock_off_ms: AtomicI64::new(0),
         }
+    }
+
+    /// Notes by how many milliseconds this node's clock is ahead of the others' (negative: behind); what it was before.
+    pub(crate) fn set_clock_off_ms(&self, off_ms: i64) -> i64 {
+        self.metrics.clock_off_ms.set(off_ms);
+        self.clock_off_ms.swap(off_ms, Ordering::Relaxed)
+    }
+
+    /// By how many milliseconds this node's clock is ahead of the others'; 0 if it may well be right.
+    pub(crate) fn clock_off_ms(&self) -> i64 {
+        self.clock_off_ms.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_activity(&self, activity: Activity) {

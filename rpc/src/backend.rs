@@ -59,6 +59,23 @@ pub enum NodeState {
     Validating,
 }
 
+/// What an operator should look at while the node goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// There is so little room on the disk that the node takes no more transactions.
+    DiskNearlyFull {
+        /// Room that is left, in bytes.
+        free_bytes: u64,
+        /// The room below which it takes none, in bytes.
+        low_water_bytes: u64,
+    },
+    /// Its clock is far from the time that the validators agree on.
+    ClockOff {
+        /// By how many milliseconds it is ahead; behind, if negative.
+        off_ms: i64,
+    },
+}
+
 /// How the node is.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
@@ -84,6 +101,8 @@ pub struct NodeStatus {
     pub pending_bytes: u64,
     /// The program's version, as its manifest has it.
     pub version: &'static str,
+    /// What an operator should look at.
+    pub warnings: Vec<Warning>,
     /// Rules that are scheduled and that this program does not know.
     pub upgrade_needed: Option<Upgrade>,
 }

@@ -44,7 +44,7 @@ pub use governance::{
 };
 pub use grant::{ActionName, GrantCheckView, GrantFailureView, GrantView, GranteeView, WindowView};
 pub use lot::{EndorsementProofView, EndorsementView, LotAnswer, LotBasisView, LotClaimView, LotView};
-pub use node::{HealthView, NodeStateName, PeerView, StatusView, VersionView};
+pub use node::{HealthView, NodeStateName, PeerView, StatusView, VersionView, WarningName, WarningView};
 pub use organization::{KeySetView, OrganizationEpochView, OrganizationKeysView, OrganizationView, RoleName};
 pub use proof::{LookupView, StateProofView, TransactionProofView};
 pub(crate) use stream::AttestationPlace;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cairn_rpc::views::{BlockView, CertificateView, SubmissionView, Text, TransactionStateName};
+use cairn_rpc::views::{BlockView, CertificateView, SubmissionView, Text, TransactionStateName, WarningName};
 use cairn_rpc::{Client, ClientError};
 use cairn_tests::actor::Writing;
 use cairn_tests::{Actor, Network, Signed, actor};
@@ -136,6 +136,12 @@ impl Target {
         let Some(Ok(newest)) = answer(client.chain_get_certificate(None)).await else { return false };
         let signed = |index| newest.value.signatures.iter().any(|signature| signature.validator == index);
         newest.value.block_height.0.get() > above && status.value.validator.is_some_and(signed)
+    }
+
+    /// Whether a node warns its operator of this.
+    pub(crate) async fn warns_of(&self, node: usize, name: WarningName) -> bool {
+        let health = answer(self.clients[node].node_get_health()).await;
+        matches!(health, Some(Ok(health)) if health.value.warnings.iter().any(|warning| warning.name == name))
     }
 
     /// Asks for a block.

@@ -14,6 +14,7 @@ mod checker;
 mod clients;
 mod faults;
 mod history;
+mod low_water;
 mod nemesis;
 mod one_dead;
 mod world;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_rpc::views::WarningName;
 use cairn_tests::proxy::Weather;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -256,7 +257,8 @@ impl Nemesis {
         assert!(words.contains("os error 28"), "{} does not say why it ended:\n{words}", node.name);
     }
 
-    /// One wrong clock stops nobody, and is not believed: the checker looks at the times of the blocks.
+    /// One wrong clock stops nobody, and its node says that it is wrong. Nor is it believed: the checker looks at the times
+    /// of the blocks.
     async fn move_clock(&mut self, node: usize) {
         let ahead_ms = if self.dice.random() { WRONG_CLOCK_MS } else { -WRONG_CLOCK_MS };
         self.world.controls[node].set_clock_ahead_ms(ahead_ms);
@@ -268,7 +270,15 @@ impl Nemesis {
             target.highest() > before + 4
         })
         .await;
+        self.wait_until("a node notices its wrong clock", async |target| {
+            target.warns_of(node, WarningName::ClockOff).await
+        })
+        .await;
         self.world.controls[node].set_clock_ahead_ms(0);
+        self.wait_until("a node notices that its clock is right again", async |target| {
+            !target.warns_of(node, WarningName::ClockOff).await
+        })
+        .await;
     }
 
     /// A new node comes, with an empty directory.

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use arc_malachitebft_core_consensus::{
     Error, Input, LocallyProposedValue, MisbehaviorEvidence, Params, State, ThresholdParams, process,
 };
-use arc_malachitebft_core_types::{ValuePayload, VoteExtensionPolicy};
-use cairn_types::{BlockHash, ChainId, Height, Round, ValidatorIndex, ValidatorSet};
+use arc_malachitebft_core_types::{NilOrVal, ValuePayload, VoteExtensionPolicy, VoteType};
+use cairn_types::{BlockHash, ChainId, Height, Power, Round, ValidatorIndex, ValidatorSet, has_quorum};
 
 use crate::interface::Signer;
 use crate::message::Message;
@@ -106,6 +106,17 @@ impl Engine {
     /// The round under way.
     pub(crate) fn round(&self) -> Round {
         self.state.round().as_u32().map(Round::new).unwrap_or_default()
+    }
+
+    /// Whether the round under way can no longer lead anywhere: a quorum prevoted for no block, so nobody is locked by this
+    /// round, and a quorum precommitted no block, so nobody decides by it.
+    pub(crate) fn is_round_empty(&self) -> bool {
+        let Some(round) = self.state.driver.votes().per_round(self.state.round()) else { return false };
+        let total = self.members.set().total_power();
+        [VoteType::Prevote, VoteType::Precommit].into_iter().all(|kind| {
+            let power = round.votes().get_weight(kind, &NilOrVal::Nil);
+            has_quorum(Power::new(power), total)
+        })
     }
 
     /// The set that decides this height.

@@ -346,7 +346,7 @@ fn write_node(dir: &Path, node: &Planned, nodes: &[Planned], engine: &str) -> an
             quic: false,
         },
         rpc: RpcSection { listen: node.rpc, ..RpcSection::default() },
-        storage: StorageSection { engine: engine.to_owned() },
+        storage: StorageSection { engine: engine.to_owned(), ..StorageSection::default() },
     };
     let path = dir.join("config.toml");
     config.engine(&path)?;

@@ -1,10 +1,11 @@
 //! The driver's part in agreement: what comes in is checked and fed to the machine, what the machine asks for is done.
 
-use cairn_consensus::{Effect, Input, Message, Validity};
+use cairn_consensus::{Effect, Input, Message, Timer, TimerKind, Validity};
 use cairn_network::PeerKey;
 use cairn_types::{Block, BlockHash, Certificate, Height};
 use std::time::Duration;
 
+use super::own_clock::Heard;
 use super::{Driver, DriverError, Frame, Request, Seat, WAL_AGREEMENT, WAL_BLOCK};
 use crate::ledger::{self, BlockError, JudgedBlock};
 
@@ -26,6 +27,7 @@ impl Driver {
                 }
             }
             Effect::StartTimer { timer, after_ms } => {
+                let after_ms = if self.waits_in_vain(&timer) { 0 } else { after_ms };
                 self.timers.insert(timer, self.surroundings.elapsed() + Duration::from_millis(after_ms));
             }
             Effect::CancelTimer(timer) => {
@@ -87,8 +89,13 @@ impl Driver {
     }
 
     fn decide(&mut self, certificate: Certificate) -> Result<(), DriverError> {
+        let held_back = self.undecided.is_held_back(&certificate.block);
+        let heard = if held_back { Heard::HeldBack } else { Heard::InTime };
         match self.undecided.take(&certificate.block) {
-            Some(judged) => self.commit(judged, certificate),
+            Some(judged) => {
+                self.look_at_clock(judged.header.time_ms, heard);
+                self.commit(judged, certificate)
+            }
             None => {
                 // The others have the block: two thirds voted for it.
                 self.ask_for_heads_now();
@@ -209,6 +216,28 @@ impl Driver {
         self.undecided.insert(judged);
         self.inputs.push_back(Input::BlockExecuted { height, block, validity: Validity::Valid });
         Ok(())
+    }
+
+    /// Whether a wait is for the proposal of a validator that is not connected: only it sends it, so it will not come. To
+    /// prevote for no block is always safe, and the sooner it is done, the sooner the next proposer has its turn.
+    fn waits_in_vain(&self, timer: &Timer) -> bool {
+        self.awaited(timer).is_some_and(|proposer| !self.surroundings.is_connected(&proposer))
+    }
+
+    /// The other validator for whose proposal a timer waits.
+    fn awaited(&self, timer: &Timer) -> Option<PeerKey> {
+        if timer.kind != TimerKind::Propose {
+            return None;
+        }
+        let proposer = self.chain.validators_at(timer.height)?.proposer(timer.height, timer.round);
+        (Some(proposer) != self.seat.index()).then(|| self.peer_of(timer.height, proposer))?
+    }
+
+    /// Ends the wait for the proposal of a validator that has just gone.
+    pub(super) fn stop_waiting_for(&mut self, peer: &PeerKey) {
+        let now = self.surroundings.elapsed();
+        let vain: Vec<Timer> = self.timers.keys().filter(|timer| self.awaited(timer) == Some(*peer)).copied().collect();
+        self.timers.extend(vain.into_iter().map(|timer| (timer, now)));
     }
 
     /// After a commit: blocks that came too early may be judged now.

@@ -13,6 +13,7 @@ use cairn_network::PeerKey;
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::{Certificate, Height, ValidatorSet, codec};
 
+use super::own_clock::Heard;
 use super::{Answer, Driver, DriverError};
 use crate::frame::{FinalBlock, Request, Response};
 use crate::ledger::{self, BlockError, JudgedBlock};
@@ -176,6 +177,9 @@ impl Driver {
             match self.check_final(&block) {
                 Ok(Some((judged, certificate))) => {
                     let height = judged.header.height;
+                    // Who held a block back does not decide it by itself: the block comes this way.
+                    let held_back = self.undecided.is_held_back(&judged.hash);
+                    self.look_at_clock(judged.header.time_ms, if held_back { Heard::HeldBack } else { Heard::Later });
                     self.commit(judged, certificate)?;
                     self.inputs.push_back(Input::Committed { height });
                 }

@@ -99,6 +99,11 @@ impl Undecided {
         self.valid.get(block).map(|judged| judged.bytes.as_slice())
     }
 
+    /// Whether a block's time was far from this node's clock, and nobody has proposed it again.
+    pub(super) fn is_held_back(&self, block: &BlockHash) -> bool {
+        self.held_back.contains_key(block)
+    }
+
     /// The block that was decided. Two thirds precommitted to it, so its time does not matter any more.
     pub(super) fn take(&mut self, block: &BlockHash) -> Option<JudgedBlock> {
         self.valid.remove(block).or_else(|| self.held_back.remove(block))

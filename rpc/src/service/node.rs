@@ -8,14 +8,15 @@ use crate::api::NodeApiServer;
 use crate::backend::Backend;
 use crate::error::CallError;
 use crate::limits::PAGE_MAX;
-use crate::views::{At, HealthView, NodeStateName, Page, PeerView, Text, UpgradeView, VersionView};
+use crate::views::{At, HealthView, NodeStateName, Page, PeerView, Text, UpgradeView, VersionView, WarningView};
 
 /// How the node does: for `node_getHealth` and for `GET /health`.
 pub(crate) fn health<B: Backend>(backend: &B) -> At<HealthView> {
     let status = backend.status();
     let state = NodeStateName::from(status.state);
     let upgrade_needed = status.upgrade_needed.map(UpgradeView::from);
-    At::new(status.height, HealthView { healthy: state.is_healthy(), state, upgrade_needed })
+    let warnings = status.warnings.into_iter().map(WarningView::from).collect();
+    At::new(status.height, HealthView { healthy: state.is_healthy(), state, upgrade_needed, warnings })
 }
 
 #[async_trait]

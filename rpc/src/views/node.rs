@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::governance::UpgradeView;
 use super::text::{Hex, Text};
-use crate::backend::{NodeState, NodeStatus, PeerInfo};
+use crate::backend::{NodeState, NodeStatus, PeerInfo, Warning};
 
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +91,48 @@ pub struct HealthView {
     /// Rules that are scheduled and that its program does not know: it will stop before them, unless a newer program is
     /// installed. `null` if it knows all that lies ahead.
     pub upgrade_needed: Option<UpgradeView>,
+    /// What its operator should look at while it goes on.
+    pub warnings: Vec<WarningView>,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WarningName {
+    /// There is so little room on its disk that it takes no more transactions.
+    DiskNearlyFull,
+    /// Its clock is far from the time that the validators agree on.
+    ClockOff,
+}
+
+/// Something that an operator should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WarningView {
+    /// What it is about.
+    pub name: WarningName,
+    /// The same in words, with figures.
+    pub message: String,
+}
+
+impl From<Warning> for WarningView {
+    fn from(warning: Warning) -> Self {
+        match warning {
+            Warning::DiskNearlyFull { free_bytes, low_water_bytes } => Self {
+                name: WarningName::DiskNearlyFull,
+                message: format!(
+                    "{free_bytes} bytes are left on its disk, and below {low_water_bytes} it takes no more transactions"
+                ),
+            },
+            Warning::ClockOff { off_ms } => Self {
+                name: WarningName::ClockOff,
+                message: format!(
+                    "its clock is {} ms {} the time that the validators agree on",
+                    off_ms.unsigned_abs(),
+                    if off_ms < 0 { "behind" } else { "ahead of" }
+                ),
+            },
+        }
+    }
 }
 
 /// What runs here.

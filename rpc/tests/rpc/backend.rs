@@ -10,7 +10,7 @@ use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::lookup::{Lookup, Question};
 use cairn_rpc::backend::{
     Backend, FinalBlock, GenesisInfo, Located, NodeState, NodeStatus, PeerInfo, ReadError, TransactionState, View,
-    WaitOutcome,
+    WaitOutcome, Warning,
 };
 use cairn_rpc::{Client, RpcConfig, RpcServer, serve};
 use cairn_types::transaction::leaf_of;
@@ -30,6 +30,7 @@ pub(crate) struct Node {
     /// The oldest height whose state is kept.
     oldest: Height,
     state: NodeState,
+    warnings: Vec<Warning>,
     pending: Mutex<BTreeMap<TransactionId, Vec<u8>>>,
     pub(crate) blocks: broadcast::Sender<FinalBlock>,
 }
@@ -45,9 +46,15 @@ impl Node {
             world,
             oldest: Height::new(1),
             state: NodeState::Validating,
+            warnings: Vec::new(),
             pending: Mutex::default(),
             blocks: broadcast::Sender::new(BLOCKS_BEHIND_MAX),
         }
+    }
+
+    /// A node that works, and has something to say to its operator.
+    pub(crate) fn warning(warnings: Vec<Warning>) -> Self {
+        Self { warnings, ..Self::new() }
     }
 
     pub(crate) fn syncing() -> Self {
@@ -145,6 +152,7 @@ impl Backend for Node {
             pending: u32::try_from(pending.len()).expect("few"),
             pending_bytes: pending.values().map(|bytes| u64::try_from(bytes.len()).expect("short")).sum(),
             version: "0.1.0",
+            warnings: self.warnings.clone(),
             upgrade_needed: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cairn_rpc::backend::Warning;
 use cairn_rpc::{Client, RpcConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -169,10 +170,20 @@ async fn transactions_are_taken_as_raw_bytes() {
 async fn health_and_metrics_are_plain_http() {
     let served = Served::new().await;
     let health = send(&served, "GET /health", "", b"").await;
-    let healthy = json!({ "height": "4", "healthy": true, "state": "validating", "upgradeNeeded": null });
+    let healthy =
+        json!({ "height": "4", "healthy": true, "state": "validating", "upgradeNeeded": null, "warnings": [] });
     assert_eq!((health.status, health.json()), (200, healthy));
     let metrics = send(&served, "GET /metrics", "", b"").await;
     assert!(metrics.status == 200 && metrics.body.contains("cairn_chain_height 4"));
+    let warnings =
+        vec![Warning::DiskNearlyFull { free_bytes: 7, low_water_bytes: 9 }, Warning::ClockOff { off_ms: -3_600_000 }];
+    let warning = Served::with(RpcConfig::default(), Node::warning(warnings)).await;
+    let health = send(&warning, "GET /health", "", b"").await;
+    let said = json!([
+        { "name": "diskNearlyFull", "message": "7 bytes are left on its disk, and below 9 it takes no more transactions" },
+        { "name": "clockOff", "message": "its clock is 3600000 ms behind the time that the validators agree on" },
+    ]);
+    assert_eq!((health.status, &health.json()["warnings"]), (200, &said), "it goes on, and says so");
     let behind = Served::with(RpcConfig::default(), Node::syncing()).await;
     assert_eq!(send(&behind, "GET /health", "", b"").await.status, 503);
 }

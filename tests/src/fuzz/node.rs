@@ -108,6 +108,7 @@ impl Backend for Node {
             pending: 0,
             pending_bytes: 0,
             version: "0.1.0",
+            warnings: Vec::new(),
             upgrade_needed: None,
         }
     }

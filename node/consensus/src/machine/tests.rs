@@ -135,6 +135,53 @@ fn a_silent_proposer_is_passed_over_and_the_next_one_asked() {
     assert_eq!(machine.step(fired(0, TimerKind::Propose), &mut signer), [], "a timer of an earlier round");
 }
 
+/// How long the effects want to wait for more precommits, in milliseconds.
+fn waits_for_precommits(effects: &[Effect]) -> Vec<u64> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::StartTimer { timer: Timer { kind: TimerKind::Precommit, .. }, after_ms } => Some(*after_ms),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_round_that_can_lead_nowhere_ends_without_a_wait() {
+    let four = Four::new();
+    let (mut machine, mut signer) = started(&four, 2);
+    let mut effects = machine.step(fired(0, TimerKind::Propose), &mut signer);
+    for validator in [0, 3] {
+        effects.extend(machine.step(four.says(vote(1, 0, Prevote, None, validator)), &mut signer));
+    }
+    effects.extend(machine.step(four.says(vote(1, 0, Precommit, None, 0)), &mut signer));
+    assert_eq!(waits_for_precommits(&effects), [], "two of four have precommitted");
+    let effects = machine.step(four.says(vote(1, 0, Precommit, None, 3)), &mut signer);
+    assert_eq!(waits_for_precommits(&effects), [TIMEOUTS.precommit_ms, 0], "the wait is over as soon as it begins");
+    let effects = machine.step(four.says(vote(1, 0, Precommit, None, 1)), &mut signer);
+    assert_eq!(waits_for_precommits(&effects), [], "it ends once");
+}
+
+#[test]
+fn a_round_in_which_somebody_may_be_locked_is_waited_for() {
+    let four = Four::new();
+    let (mut machine, mut signer) = started(&four, 2);
+    let _ = machine.step(fired(0, TimerKind::Propose), &mut signer);
+    let _ = machine.step(four.says(vote(1, 0, Prevote, None, 0)), &mut signer);
+    let _ = machine.step(four.says(vote(1, 0, Prevote, Some(block("b")), 1)), &mut signer);
+    let effects = machine.step(fired(0, TimerKind::Prevote), &mut signer);
+    assert_eq!(votes(&effects), [four.signed_vote(vote(1, 0, Precommit, None, 2))]);
+    let _ = machine.step(four.says(vote(1, 0, Precommit, None, 0)), &mut signer);
+    let effects = machine.step(four.says(vote(1, 0, Precommit, None, 3)), &mut signer);
+    assert_eq!(
+        waits_for_precommits(&effects),
+        [TIMEOUTS.precommit_ms],
+        "who prevoted what is not known of validator 3"
+    );
+    let effects = machine.step(four.says(vote(1, 0, Prevote, None, 3)), &mut signer);
+    assert_eq!(waits_for_precommits(&effects), [0], "now it is");
+}
+
 #[test]
 fn blocks_that_nobody_proposed_cannot_crowd_out_the_proposed_one() {
     let four = Four::new();

@@ -13,7 +13,7 @@ use crate::engine::{Engine, Failure, Said, Tell};
 use crate::evidence::Evidence;
 use crate::interface::{Effect, Fault, Signer, Start};
 use crate::message::Proposal;
-use crate::timers::{Timeouts, Timer};
+use crate::timers::{Timeouts, Timer, TimerKind};
 use crate::verify::VerifiedMessage;
 use crate::wal::{Validity, WalEntry, WalRecord};
 
@@ -36,6 +36,8 @@ pub(super) struct UnderWay {
     told: BTreeSet<BlockHash>,
     /// Rounds in which we proposed.
     own_rounds: BTreeSet<Round>,
+    /// The round whose wait for more precommits has begun, and was not cut short.
+    waiting: Option<Round>,
 }
 
 impl UnderWay {
@@ -51,6 +53,7 @@ impl UnderWay {
             validity: BTreeMap::new(),
             told: BTreeSet::new(),
             own_rounds: BTreeSet::new(),
+            waiting: None,
         }
     }
 
@@ -195,6 +198,9 @@ impl UnderWay {
                 Said::Publish(message) => effects.push(Effect::Broadcast(message)),
                 Said::Restream { round, block } => effects.push(Effect::Restream { height, round, block }),
                 Said::StartTimer(round, kind) => {
+                    if kind == TimerKind::Precommit {
+                        self.waiting = Some(round);
+                    }
                     let timer = Timer { height, round, kind };
                     effects.push(Effect::StartTimer { timer, after_ms: self.timeouts.duration_ms(&timer) });
                 }
@@ -208,6 +214,16 @@ impl UnderWay {
                 Said::Evidence(evidence) => effects.push(Effect::Evidence(evidence)),
             }
         }
+        effects.extend(self.end_empty_round());
+    }
+
+    /// Ends the wait for more precommits once they can change nothing: the timer fires at once. So a proposer that is gone
+    /// costs the exchange of two votes, and not that wait as well.
+    fn end_empty_round(&mut self) -> Option<Effect> {
+        let round = self.engine.round();
+        self.waiting.take_if(|waiting| *waiting == round && self.engine.is_round_empty())?;
+        let timer = Timer { height: self.height, round, kind: TimerKind::Precommit };
+        Some(Effect::StartTimer { timer, after_ms: 0 })
     }
 
     /// Notes an accepted proposal or a block that the engine knows; asks for the block of a proposal that it lacks.
