@@ -44,6 +44,7 @@ use self::undecided::Undecided;
 use self::upgrade::Ending;
 
 pub(crate) use self::surroundings::{Answer, Surroundings};
+pub(crate) use self::undecided::UNDECIDED_BYTES_MAX;
 
 mod agree;
 mod follow;
@@ -112,6 +113,8 @@ pub(crate) struct Parts {
     pub(crate) wal_contents: WalContents,
     pub(crate) evidence: EvidenceFile,
     pub(crate) surroundings: Box<dyn Surroundings>,
+    /// Bytes of undecided blocks that there is room for, in memory and in the write-ahead log.
+    pub(crate) undecided_bytes_max: usize,
 }
 
 /// How much the driver keeps of what others sent.
@@ -192,7 +195,7 @@ impl Driver {
         if let (Some(identity), Some(signer)) = (&identity, &mut signer) {
             identity.check_start(&chain, signer, &parts.wal_contents, &parts.evidence)?;
         }
-        let mut undecided = Undecided::new(Arc::clone(&parts.shared));
+        let mut undecided = Undecided::new(Arc::clone(&parts.shared), parts.undecided_bytes_max);
         let mut wal = parts.wal;
         let next = tip.next_height();
         let recovered = if parts.wal_contents.height == next {
@@ -522,9 +525,10 @@ impl Driver {
         self.wal.append(&entry)
     }
 
-    /// Builds the next block from what waits.
+    /// Builds the next block from what waits, or an empty one if too much was proposed in vain already.
     fn build(&self, index: ValidatorIndex) -> Result<JudgedBlock, ReadError> {
-        let candidates = self.mempool.candidates();
+        let has_room = self.undecided.has_room_for_own();
+        let candidates = if has_room { self.mempool.candidates() } else { Vec::new() };
         let now_ms = self.surroundings.now_ms();
         let (judged, rejected) = ledger::build(&self.chain, self.signatures.as_ref(), index, now_ms, candidates)?;
         for (transaction, rejection) in rejected {

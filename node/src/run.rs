@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::NodeBackend;
 use crate::config::{ConfigError, NodeConfig};
-use crate::driver::{Driver, DriverError, Parts};
+use crate::driver::{Driver, DriverError, Parts, UNDECIDED_BYTES_MAX};
 use crate::evidence::EvidenceFile;
 use crate::ingest::Ingest;
 use crate::keys::KeyFileError;
@@ -157,6 +157,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         wal_contents,
         evidence,
         surroundings: Box::new(host),
+        undecided_bytes_max: UNDECIDED_BYTES_MAX,
     })?;
     let shell = Shell {
         driver,

@@ -20,9 +20,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use self::desk::lock;
-use self::plan::{Fault, HEALED, Plan};
-use self::random::Random;
-use self::villain::Villain;
 use self::world::{Counts, End, World};
 
 mod checks;
@@ -32,6 +29,7 @@ mod node;
 mod plan;
 mod random;
 mod scene;
+mod stories;
 mod villain;
 mod world;
 
@@ -161,46 +159,4 @@ fn simulation_of_a_seed_is_the_same_run_every_time() {
         assert_eq!(one, two, "seed {seed}");
         assert_ne!(one.trace, run(seed + 1_000, false).trace, "two seeds are one run");
     }
-}
-
-/// A network in which a third or more of the power are twins, cut so that each half has a quorum with its copies of them.
-fn split_by_twins(seed: u64) -> World {
-    let mut random = Random::new(seed);
-    let (validators, twins) = random.pick(&[(4, 2), (5, 3), (7, 3)]);
-    let mut faults = vec![None; validators];
-    faults[..twins].fill(Some(Fault::Villain(Villain::Twin)));
-    let plan = Plan {
-        validators,
-        observers: 0,
-        faults,
-        links: HEALED,
-        offsets_ms: (0..validators).map(|seat| seat as i64 * 11).collect(),
-        slow_ms: vec![0; validators],
-        joins_ms: vec![0; validators],
-        troubles: Vec::new(),
-        heals_ms: 0,
-    };
-    let mut world = World::new(plan, random, false);
-    // The copies of a twin stand side by side; the honest ones come after them, and every second is on the other side.
-    let side = (0..world.nodes.len()).step_by(2).fold(0, |side, node| side | 1 << node);
-    world.split(side, false);
-    world
-}
-
-#[test]
-fn simulation_finds_every_fork_that_a_third_of_twins_makes() {
-    let planted = (number("CAIRN_SIM_SEEDS").unwrap_or(SEEDS) / 20).max(6);
-    let found = AtomicU64::new(0);
-    for seed in 0..planted {
-        match split_by_twins(seed).run_until(60_000).violation {
-            Some(violation) if violation.contains("FORK") => {
-                found.fetch_add(1, Ordering::Relaxed);
-            }
-            other => println!("seed {seed}: the fork was not found: {other:?}"),
-        }
-    }
-    println!("figure forks_planted {planted}");
-    println!("figure forks_found {}", found.load(Ordering::Relaxed));
-    println!("figure forks_missed {}", planted - found.load(Ordering::Relaxed));
-    assert_eq!(found.into_inner(), planted, "a planted fork was missed");
 }

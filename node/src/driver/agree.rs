@@ -2,7 +2,7 @@
 
 use cairn_consensus::{Effect, Input, Message, Timer, TimerKind, Validity};
 use cairn_network::PeerKey;
-use cairn_types::{Block, BlockHash, Certificate, Height};
+use cairn_types::{Block, BlockHash, Certificate, Height, Round, ValidatorIndex};
 use std::time::Duration;
 
 use super::own_clock::Heard;
@@ -42,11 +42,7 @@ impl Driver {
             }
             Effect::Propose { height, round } => {
                 if let Some(index) = self.seat.index() {
-                    let judged = self.build(index)?;
-                    let block = judged.hash;
-                    self.append(WAL_BLOCK, &judged.bytes)?;
-                    self.broadcast(&Frame::Block(judged.bytes.clone()));
-                    self.undecided.insert(judged);
+                    let block = self.propose(index)?;
                     self.inputs.push_back(Input::BlockProposed { height, round, block });
                 }
             }
@@ -86,6 +82,23 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Sends a block to propose: what this node proposed last as long as every clock takes it, or a new one.
+    fn propose(&mut self, index: ValidatorIndex) -> Result<BlockHash, DriverError> {
+        let age_ms_max = self.chain.tip().parameters.clock_drift_ms / 2;
+        if let Some(own) = self.undecided.own(self.surroundings.now_ms(), age_ms_max)
+            && (!own.transactions.is_empty() || self.mempool.is_empty())
+        {
+            self.broadcast(&Frame::Block(own.bytes.clone()));
+            return Ok(own.hash);
+        }
+        let judged = self.build(index)?;
+        let block = judged.hash;
+        self.append(WAL_BLOCK, &judged.bytes)?;
+        self.broadcast(&Frame::Block(judged.bytes.clone()));
+        self.undecided.insert_own(judged);
+        Ok(block)
     }
 
     fn decide(&mut self, certificate: Certificate) -> Result<(), DriverError> {
@@ -139,7 +152,7 @@ impl Driver {
                 if let Message::Proposal(signed) = message.message()
                     && signed.proposal.pol_round.is_some()
                     && signed.proposal.height == self.next_height()
-                    && let Some(judged) = self.undecided.propose_again(signed.proposal.block)
+                    && let Some(judged) = self.undecided.propose_again(signed.proposal.proposer, signed.proposal.block)
                 {
                     self.accept(judged)?;
                 }
@@ -164,7 +177,9 @@ impl Driver {
         let next = self.next_height();
         if header.height == next {
             let block = header.hash();
-            if !self.undecided.is_known(&block) && self.undecided.admit(from) {
+            let round = self.machine.under_way().map_or(Round::ZERO, |(_, round)| round);
+            let is_wanted = !self.undecided.is_fresh(&block) || self.undecided.has_room();
+            if !self.undecided.is_known(&block) && is_wanted && self.undecided.admit(from, round) {
                 self.judge(block, header.height, &bytes)?;
             }
         } else if Some(header.height) == next.next() {

@@ -200,8 +200,8 @@ impl Checks {
     /// What a node keeps of what others sent has bounds, whatever they send.
     pub(super) fn bounded(&mut self, node: usize, sizes: Sizes, nodes: usize) {
         let Sizes { blocks, senders, peers, timers, inputs } = sizes;
-        // Eight of each sender are judged in a height, one more may come early, and its own of each round.
-        if blocks > 9 * nodes + 64 || senders > nodes || peers > 2 * nodes || timers > 64 || inputs > 0 {
+        // Eight of each sender are judged in a height and one more in a round, one may come early, and its own of each round.
+        if blocks > 9 * nodes + 64 || senders > 2 * nodes || peers > 2 * nodes || timers > 64 || inputs > 0 {
             self.fail(format!("node {node} keeps too much: {sizes:?}"));
         }
     }

@@ -67,6 +67,8 @@ pub(super) struct Start<'a> {
     pub(super) everybody: &'a BTreeSet<PeerKey>,
     pub(super) signatures: &'a Arc<SignatureCache>,
     pub(super) verified: &'a Verified,
+    /// See [`Parts`].
+    pub(super) undecided_bytes_max: usize,
 }
 
 impl Node {
@@ -133,6 +135,7 @@ impl Node {
             wal,
             wal_contents,
             evidence,
+            undecided_bytes_max: start.undecided_bytes_max,
             surroundings: Box::new(Post { desk: Arc::clone(&desk), verified: Arc::clone(start.verified) }),
         })?;
         Ok(Process { driver, chain, mempool, shared, desk, wakes_ms: None, _directory: directory })

@@ -23,7 +23,7 @@ use super::plan::{Fault, HEALED, Links, Plan, Trouble};
 use super::random::Random;
 use super::scene::{BEGIN_MS, DRIFT_MS, Scene, scene, seats};
 use super::villain::Villain;
-use crate::driver::{Answer, Driver, DriverError};
+use crate::driver::{Answer, Driver, DriverError, UNDECIDED_BYTES_MAX};
 use crate::frame::Request;
 use crate::signature_cache::SignatureCache;
 
@@ -96,6 +96,10 @@ pub(super) struct World {
     trace: u64,
     /// Whether events are printed.
     is_loud: bool,
+    /// Bytes of undecided blocks that a node has room for.
+    pub(super) undecided_bytes_max: usize,
+    /// See [`LIVENESS_MS`].
+    pub(super) liveness_ms: u64,
     /// When everything healed, and the height that everybody must reach since.
     healed: Option<(u64, u64)>,
 }
@@ -154,6 +158,8 @@ impl World {
             counts: Counts::default(),
             trace: 0,
             is_loud,
+            undecided_bytes_max: UNDECIDED_BYTES_MAX,
+            liveness_ms: LIVENESS_MS,
             healed: None,
         };
         for (node, at) in joins.into_iter().enumerate() {
@@ -176,8 +182,8 @@ impl World {
             settled_ms = self.now_ms - healed_ms;
             match self.unsettled(target) {
                 None => break,
-                Some(what) if settled_ms > LIVENESS_MS => {
-                    self.checks.fail(format!("{LIVENESS_MS} ms after everything healed {what}"));
+                Some(what) if settled_ms > self.liveness_ms => {
+                    self.checks.fail(format!("{settled_ms} ms after everything healed {what}"));
                 }
                 Some(_) => {}
             }
@@ -220,7 +226,8 @@ impl World {
         true
     }
 
-    fn push(&mut self, at: u64, event: Event) {
+    /// Lets something happen at a time.
+    pub(super) fn push(&mut self, at: u64, event: Event) {
         self.sequence += 1;
         self.queue.insert((at, self.sequence), event);
     }

@@ -20,6 +20,7 @@ impl World {
             everybody: &self.everybody,
             signatures: &self.signatures,
             verified: &self.verified,
+            undecided_bytes_max: self.undecided_bytes_max,
         };
         match node.open(&start) {
             Ok(process) => {

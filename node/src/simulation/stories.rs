@@ -1,0 +1,89 @@
+//! Worlds that are not drawn but told: what must happen in them is known.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::plan::{Fault, HEALED, Plan, Trouble};
+use super::random::Random;
+use super::villain::Villain;
+use super::world::{Event, World};
+
+/// So many validators, nothing wrong.
+fn healthy(validators: usize) -> Plan {
+    Plan {
+        validators,
+        observers: 0,
+        faults: vec![None; validators],
+        links: HEALED,
+        offsets_ms: (0..validators).map(|seat| seat as i64 * 11).collect(),
+        slow_ms: vec![0; validators],
+        joins_ms: vec![0; validators],
+        troubles: Vec::new(),
+        heals_ms: 0,
+    }
+}
+
+/// A network in which a third or more of the power are twins, cut so that each half has a quorum with its copies of them.
+fn split_by_twins(seed: u64) -> World {
+    let mut random = Random::new(seed);
+    let (validators, twins) = random.pick(&[(4, 2), (5, 3), (7, 3)]);
+    let mut plan = healthy(validators);
+    plan.faults[..twins].fill(Some(Fault::Villain(Villain::Twin)));
+    let mut world = World::new(plan, random, false);
+    // The copies of a twin stand side by side; the honest ones come after them, and every second is on the other side.
+    let side = (0..world.nodes.len()).step_by(2).fold(0, |side, node| side | 1 << node);
+    world.split(side, false);
+    world
+}
+
+#[test]
+fn simulation_finds_every_fork_that_a_third_of_twins_makes() {
+    let planted = (super::number("CAIRN_SIM_SEEDS").unwrap_or(super::SEEDS) / 20).max(6);
+    let found = AtomicU64::new(0);
+    for seed in 0..planted {
+        match split_by_twins(seed).run_until(60_000).violation {
+            Some(violation) if violation.contains("FORK") => {
+                found.fetch_add(1, Ordering::Relaxed);
+            }
+            other => println!("seed {seed}: the fork was not found: {other:?}"),
+        }
+    }
+    println!("figure forks_planted {planted}");
+    println!("figure forks_found {}", found.load(Ordering::Relaxed));
+    println!("figure forks_missed {}", planted - found.load(Ordering::Relaxed));
+    assert_eq!(found.into_inner(), planted, "a planted fork was missed");
+}
+
+/// A height that cannot be decided for half an hour, under load; how long the write-ahead log of one node is in the end.
+fn log_of_a_long_height(undecided_bytes_max: usize) -> usize {
+    const HEALS_MS: u64 = 1_800_000;
+    // One is gone for good. Of the three others one has a clock that is an hour late: it votes for no block of theirs, and
+    // they for none of its own. So rounds go by, and each proposes again and again.
+    let mut plan = healthy(4);
+    plan.faults[2] = Some(Fault::Clock);
+    plan.offsets_ms[2] = -3_600_000;
+    plan.faults[3] = Some(Fault::Rot);
+    plan.heals_ms = HEALS_MS;
+    let mut world = World::new(plan, Random::new(1), false);
+    world.nodes[3].is_lost = true;
+    world.undecided_bytes_max = undecided_bytes_max;
+    // Each of three steps waits half a minute by now, and every fourth round has no proposer.
+    world.liveness_ms = 400_000;
+    for number in 0..200 {
+        world.push(1_000 + number * 5_000, Event::Trouble(Trouble::Submit));
+    }
+    world.push(HEALS_MS, Event::Heal);
+    let disk = world.nodes[0].disk.clone();
+    let end = world.run();
+    assert_eq!(end.violation, None, "when the clocks are right, they go on");
+    assert!(end.heights >= 2 && end.transactions > 0, "{end:?}");
+    disk.contents(Path::new("/node/consensus.wal")).expect("it is there").len()
+}
+
+#[test]
+fn simulation_of_a_height_that_takes_long_ends_when_the_clocks_are_right_and_its_log_is_bounded() {
+    let (bounded, free) = (log_of_a_long_height(16 * 1024), log_of_a_long_height(usize::MAX));
+    println!("figure simulation_long_height_log_bytes {bounded}");
+    println!("figure simulation_long_height_log_bytes_without_bound {free}");
+    assert!(3 * bounded < free, "{bounded} bytes with the bound, {free} without");
+}
