@@ -13,8 +13,8 @@
 //! - [`BlockLog::append`] returns after `fdatasync`, and readers see a record only then.
 //! - Bytes that are not what was written are never returned: header and content are checked at every read.
 //! - At opening, bytes are cut only at the end of the last segment, and only if no frame proves that they were synced.
-//!   Every other damage is named with height, file and offset, the log stays readable around it, and the height can be
-//!   supplied again from a peer ([`BlockLog::repair`]).
+//!   Every other damage is named with height, file and offset, and the log stays readable around it, until it is cut there
+//!   ([`BlockLog::cut_before`]) and fetched again.
 //! - After a failed write or sync nothing more is written.
 
 use std::fmt;
@@ -28,11 +28,13 @@ use crate::disk::{self, Disk, DiskFile, real_disk};
 use crate::error::StorageError;
 use crate::frame::{Caps, FRAMES_START, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES};
 
+mod quarantine;
 mod reader;
 mod recovery;
 #[cfg(test)]
 mod tests;
 
+pub use quarantine::{QuarantineState, Quarantined};
 pub use reader::BlockLogReader;
 use reader::{Segment, Shared};
 

@@ -118,6 +118,27 @@ impl DataDirectory {
         WriteAheadLog::open_on(Arc::clone(&self.disk), &self.write_ahead_log())
     }
 
+    /// Opens the write-ahead log. One that is damaged before its end is moved to `consensus.wal.damaged`, and an empty one at
+    /// `height` takes its place: whoever signs must not sign in heights of which the sign state knows a signature and the log
+    /// no entry of it.
+    ///
+    /// # Errors
+    /// As [`WriteAheadLog::open_on`], but for damage.
+    pub fn open_or_replace_write_ahead_log(
+        &self,
+        height: Height,
+    ) -> Result<(WriteAheadLog, WalContents), StorageError> {
+        match self.open_write_ahead_log() {
+            Err(error @ (StorageError::WalDamaged { .. } | StorageError::PreambleDamaged { .. })) => {
+                let kept = self.path.join("consensus.wal.damaged");
+                tracing::error!(%error, kept = %kept.display(), "the write-ahead log is damaged, and a new one takes its place");
+                WriteAheadLog::replace_on(self.disk.as_ref(), &self.write_ahead_log(), &kept, height)?;
+                self.open_write_ahead_log()
+            }
+            other => other,
+        }
+    }
+
     /// Opens the sign state.
     ///
     /// # Errors

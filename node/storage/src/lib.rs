@@ -5,6 +5,7 @@
 //! ├── format            store version and chain          refused in words if foreign
 //! ├── lock              one process at a time
 //! ├── blocks/           BlockLog: THE LEDGER             fdatasync before anyone hears of a block
+//! │   └── quarantine/   what was cut off before damage   until the log has the same blocks again
 //! ├── consensus.wal     WriteAheadLog: current height    fdatasync before a vote leaves
 //! ├── sign-state        SignState: what was signed last  fdatasync before a signature leaves
 //! └── index-<engine>/   Index: derived, deletable        rebuilt from the block log
@@ -34,7 +35,8 @@ pub mod sign_state;
 pub mod write_ahead_log;
 
 pub use block_log::{
-    BlockLog, BlockLogReader, CutTail, DamageReason, Location, LogDamage, LogRecord, LogRecovery, RecordRef,
+    BlockLog, BlockLogReader, CutTail, DamageReason, Location, LogDamage, LogRecord, LogRecovery, QuarantineState,
+    Quarantined, RecordRef,
 };
 pub use data_directory::DataDirectory;
 pub use disk::simulated::{Seeded, SimulatedDisk};

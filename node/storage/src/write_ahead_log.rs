@@ -95,6 +95,15 @@ impl WriteAheadLog {
         disk::replace_file(disk, path, &fresh_file(disk, height))
     }
 
+    /// Copies a damaged log to `kept`, and puts an empty one at `height` in its place. A crash leaves the one or the other.
+    pub(crate) fn replace_on(disk: &dyn Disk, path: &Path, kept: &Path, height: Height) -> Result<(), StorageError> {
+        let file = DiskFile::open_to_read(disk, path)?;
+        let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
+        let got = file.read_at(&mut bytes, 0)?;
+        disk::replace_file(disk, kept, bytes.get(..got).unwrap_or_default())?;
+        disk::replace_file(disk, path, &fresh_file(disk, height))
+    }
+
     /// Opens the log on the machine's own disk: see [`WriteAheadLog::open_on`].
     ///
     /// # Errors

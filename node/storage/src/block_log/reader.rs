@@ -159,7 +159,10 @@ impl Shared {
         };
         match self.read_repaired(height)? {
             Some(record) => Ok(Some(record)),
-            None => Err(StorageError::LogDamaged(damage)),
+            None => {
+                self.note_damaged(&damage);
+                Err(StorageError::LogDamaged(damage))
+            }
         }
     }
 
@@ -222,15 +225,15 @@ impl Shared {
 
     // The index and the file table are changed in single steps, so a panic elsewhere cannot leave them half changed.
 
-    fn read_index(&self) -> RwLockReadGuard<'_, LogIndex> {
+    pub(super) fn read_index(&self) -> RwLockReadGuard<'_, LogIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_index(&self) -> RwLockWriteGuard<'_, LogIndex> {
+    pub(super) fn write_index(&self) -> RwLockWriteGuard<'_, LogIndex> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_files(&self) -> MutexGuard<'_, VecDeque<(u64, Arc<DiskFile>)>> {
+    pub(super) fn lock_files(&self) -> MutexGuard<'_, VecDeque<(u64, Arc<DiskFile>)>> {
         self.open_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

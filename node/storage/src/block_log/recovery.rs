@@ -84,7 +84,7 @@ pub(super) fn open(
     sync_directory(disk, disk::parent(directory))?;
     let end = active.length()?;
     let tip = if expected > first { Some(expected - 1) } else { None };
-    let recovery = LogRecovery {
+    let mut recovery = LogRecovery {
         tip: tip.map(Height::new),
         segments: segments.len(),
         cut,
@@ -100,6 +100,12 @@ pub(super) fn open(
         index: RwLock::new(LogIndex { segments, damaged, tip }),
         open_files: Mutex::new(VecDeque::new()),
     };
+    if let Some(noted) = shared.noted_damage()?
+        && recovery.damaged.iter().all(|damage| damage.first != noted.first)
+    {
+        recovery.damaged.push(noted);
+        recovery.damaged.sort_by_key(|damage| damage.first);
+    }
     let log = BlockLog {
         shared: Arc::new(shared),
         active,

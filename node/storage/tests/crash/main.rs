@@ -8,6 +8,7 @@ mod engines;
 mod flips;
 mod node;
 mod points;
+mod repair;
 mod world;
 
 /// A number from the environment.
