@@ -48,6 +48,7 @@ pub(crate) use self::undecided::UNDECIDED_BYTES_MAX;
 
 mod agree;
 mod follow;
+mod forgotten;
 mod own_clock;
 pub(crate) mod own_signatures;
 mod seat;
@@ -198,6 +199,15 @@ impl Driver {
         let mut undecided = Undecided::new(Arc::clone(&parts.shared), parts.undecided_bytes_max);
         let mut wal = parts.wal;
         let next = tip.next_height();
+        if let Some(signer) = &mut signer
+            && let Some(through) = forgotten::forgotten_through(next, signer.last(), &parts.wal_contents, &chain.id)
+        {
+            tracing::error!(
+                %through,
+                "this node has signed in heights of which it has lost blocks or the write-ahead log; it leaves them to the others and signs from the next on"
+            );
+            signer.abstain_to(through);
+        }
         let recovered = if parts.wal_contents.height == next {
             recover(&parts.wal_contents, &chain, &parts.signatures, &mut undecided)?
         } else {
@@ -251,9 +261,7 @@ impl Driver {
     /// # Errors
     /// [`DriverError`]: the disk is to blame.
     pub(crate) fn close(mut self) -> Result<(), DriverError> {
-        if let Some(signer) = &mut self.signer {
-            signer.sync()?;
-        }
+        self.sync()?;
         self.ledger.close()?;
         Ok(())
     }
@@ -455,9 +463,9 @@ impl Driver {
     fn commit(&mut self, judged: JudgedBlock, certificate: Certificate) -> Result<(), DriverError> {
         let (transactions, proposer, bytes) = (judged.transactions.clone(), judged.header.proposer, judged.bytes.len());
         let round = certificate.round;
-        if let Some(signer) = &mut self.signer {
+        if self.signer.as_ref().is_some_and(NodeSigner::is_unsynced) {
             // The block log never knows more of our signatures than the sign state.
-            signer.sync()?;
+            self.sync()?;
         }
         self.check_certificate(&certificate)?;
         let before = self.chain.tip();
@@ -518,7 +526,19 @@ impl Driver {
         validators.get(validator).map(|validator| PeerKey::from_bytes(validator.peer))
     }
 
+    /// Puts what was logged and signed on disk, the log first: the sign state never knows of a signature that the log does not
+    /// hold.
+    fn sync(&mut self) -> Result<(), StorageError> {
+        self.wal.sync()?;
+        self.signer.as_mut().map_or(Ok(()), NodeSigner::sync)
+    }
+
+    /// Logs an entry of the next height, unless what the log holds of that height is of use only to a later start.
     fn append(&mut self, kind: u8, bytes: &[u8]) -> Result<(), StorageError> {
+        let next = self.next_height();
+        if self.wal.height() != next || self.signer.as_ref().is_some_and(|signer| signer.abstains(next)) {
+            return Ok(());
+        }
         let mut entry = Vec::with_capacity(bytes.len() + 1);
         entry.push(kind);
         entry.extend_from_slice(bytes);

@@ -27,6 +27,8 @@ use crate::chain::{
 };
 use crate::deciders::Deciders;
 
+mod repair;
+
 /// Key in [`Keyspace::Meta`] of the height and hash that the index stands at.
 const TIP_KEY: &[u8] = b"tip";
 
@@ -90,6 +92,8 @@ pub(crate) struct JudgedBlock {
 pub(crate) struct Ledger {
     chain: Arc<Chain>,
     log: BlockLog,
+    /// The height at which what was cut off the log may be in it again.
+    quarantine: Option<Height>,
     /// The newest version of the rules that this program knows.
     known_version: u16,
 }
@@ -125,9 +129,19 @@ impl Ledger {
         known_version: u16,
     ) -> Result<Opened, LedgerError> {
         let first = Height::GENESIS.next().expect("there is a height after the genesis");
-        let (log, recovery) = directory.open_block_log(first)?;
+        let (mut log, recovery) = directory.open_block_log(first)?;
+        if let Some(damage) = recovery.damaged.first() {
+            repair::cut(&mut log, damage)?;
+        }
         let (index, mut index_state) = directory.open_index(engine)?;
-        let (index, tip) = match load(&index, &log, &genesis)? {
+        let loaded = match load(&index, &log, &genesis) {
+            Err(LedgerError::Storage(StorageError::LogDamaged(damage))) => {
+                repair::cut(&mut log, &damage)?;
+                None
+            }
+            other => other?,
+        };
+        let (index, tip) = match loaded {
             Some(tip) => (index, tip),
             None => {
                 let index = if index.get(Keyspace::Meta, TIP_KEY)?.is_some() {
@@ -142,8 +156,17 @@ impl Ledger {
             }
         };
         let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip))?);
-        let mut ledger = Self { chain, log, known_version };
-        let replayed = ledger.replay()?;
+        let quarantine = repair::settle(&log)?;
+        let mut ledger = Self { chain, log, quarantine, known_version };
+        let before = ledger.chain.tip().header.height.get();
+        match ledger.replay() {
+            Err(LedgerError::Storage(StorageError::LogDamaged(damage))) => {
+                repair::cut(&mut ledger.log, &damage)?;
+                ledger.quarantine = repair::settle(&ledger.log)?;
+            }
+            other => drop(other?),
+        }
+        let replayed = ledger.chain.tip().header.height.get().saturating_sub(before);
         ledger.check_version()?;
         Ok(Opened { ledger, recovery, index: index_state, replayed })
     }
@@ -168,7 +191,7 @@ impl Ledger {
         let (index, tip) = (cairn_storage::memory_index(), genesis_snapshot(&genesis));
         index.write(&genesis_batch(&genesis, &tip))?;
         let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip))?);
-        Ok((Self { chain, log, known_version }, recovery))
+        Ok((Self { chain, log, quarantine: None, known_version }, recovery))
     }
 
     /// Reads the block after the tip from the log, checks everything about it, certificate and signatures included, and
@@ -230,7 +253,9 @@ impl Ledger {
         let record =
             RecordRef { height: judged.header.height, block: &judged.bytes, certificate: &encode(&certificate) };
         self.log.append_many(&[record])?;
-        self.index_and_publish(judged, certificate)
+        let snapshot = self.index_and_publish(judged, certificate)?;
+        self.settle_quarantine()?;
+        Ok(snapshot)
     }
 
     fn index_and_publish(&self, judged: JudgedBlock, certificate: Certificate) -> Result<Arc<Snapshot>, LedgerError> {
@@ -526,5 +551,7 @@ fn restart(index: Arc<dyn Index>, directory: &DataDirectory, engine: Engine) -> 
     Ok(directory.open_index(engine)?.0)
 }
 
+#[cfg(test)]
+mod crashes;
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     let tip = chain.tip();
     tracing::info!(chain = %chain.id, height = %tip.header.height, replayed, engine = %config.storage.engine, "opened the ledger");
 
-    let (wal, wal_contents) = directory.open_write_ahead_log()?;
+    let (wal, wal_contents) = directory.open_or_replace_write_ahead_log(tip.next_height())?;
     access::check_file(&directory.sign_state())?;
     // Held until the node ends.
     let (consensus, _lock) = consensus.map(|consensus| (consensus.key, consensus.lock)).unzip();

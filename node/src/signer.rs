@@ -2,7 +2,8 @@
 //!
 //! A signature is made when agreement asks, and leaves only after [`NodeSigner::sync`] has put what was signed last on
 //! disk. For a place (height, round, step) that was signed already only the very same bytes are signed again, which
-//! Ed25519 answers with the very same signature; for an earlier place nothing is signed at all.
+//! Ed25519 answers with the very same signature; for an earlier place nothing is signed at all. Of heights of which this node
+//! has forgotten why it signed what, it signs nothing either ([`NodeSigner::abstain_to`]).
 //!
 //! It also tells whether a signature that somebody shows can be its own ([`NodeSigner::knows`]).
 
@@ -150,11 +151,22 @@ impl NodeSigner {
     }
 
     /// Signs nothing up to this height from now on.
-    pub(crate) const fn abstain_to(&mut self, height: Height) {
-        self.abstains_to = Some(height);
+    pub(crate) fn abstain_to(&mut self, height: Height) {
+        self.abstains_to = self.abstains_to.max(Some(height));
     }
 
-    fn last(&self) -> Option<&SignRecord> {
+    /// Whether nothing is signed at this height.
+    pub(crate) fn abstains(&self, height: Height) -> bool {
+        self.abstains_to.is_some_and(|to| height <= to)
+    }
+
+    /// Whether something was signed that is not on disk yet.
+    pub(crate) const fn is_unsynced(&self) -> bool {
+        self.unsynced.is_some()
+    }
+
+    /// What was signed last.
+    pub(crate) fn last(&self) -> Option<&SignRecord> {
         self.unsynced.as_ref().or_else(|| self.state.load())
     }
 
@@ -177,7 +189,7 @@ impl Signer for NodeSigner {
         let message = request.sign_bytes(&self.chain);
         let place = Place::of(request);
         let digest = Hash::plain(&message);
-        if self.abstains_to.is_some_and(|height| place.height <= height) {
+        if self.abstains(place.height) {
             return None;
         }
         if let Some(last) = self.last() {

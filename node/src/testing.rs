@@ -2,11 +2,12 @@
 //! agreement, because the tests hold all keys.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_genesis::{FoundingOrganization, FoundingValidator, Genesis, GenesisBlock};
 use cairn_runtime::CheckDirectly;
-use cairn_storage::{DataDirectory, Engine};
+use cairn_storage::{DataDirectory, Disk, Engine, real_disk};
 use cairn_types::call::{Govern, RegisterDevice};
 use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::governance::{Measure, PROTOCOL_VERSION};
@@ -68,7 +69,28 @@ pub(crate) struct World {
     pub(crate) genesis: GenesisBlock,
     pub(crate) organizations: Vec<Actor>,
     pub(crate) ledger: Ledger,
-    directory: tempfile::TempDir,
+    place: Place,
+}
+
+/// Where a ledger lies: a disk, and a directory on it.
+pub(crate) struct Place {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Removed with the value.
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    /// A directory of the machine's own disk.
+    fn temporary() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self { disk: real_disk(), path: directory.path().to_owned(), temporary: Some(directory) }
+    }
+
+    /// A directory of any disk.
+    pub(crate) fn on(disk: Arc<dyn Disk>) -> Self {
+        Self { disk, path: PathBuf::from("/node"), temporary: None }
+    }
 }
 
 fn genesis() -> GenesisBlock {
@@ -100,21 +122,21 @@ pub(crate) fn founders(network: &str, time_ms: u64) -> Genesis {
     }
 }
 
-fn open(
-    directory: &tempfile::TempDir,
-    genesis: &GenesisBlock,
-    known_version: u16,
-) -> Result<(Ledger, u64), LedgerError> {
-    let data = DataDirectory::open(directory.path(), genesis.chain)?;
+fn open(place: &Place, genesis: &GenesisBlock, known_version: u16) -> Result<(Ledger, u64), LedgerError> {
+    let data = DataDirectory::open_on(Arc::clone(&place.disk), &place.path, genesis.chain)?;
     let opened = Ledger::open(&data, Engine::Fjall, genesis.clone(), known_version)?;
     Ok((opened.ledger, opened.replayed))
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::open(Place::temporary()).expect("an empty ledger opens")
+    }
+
+    /// Opens what is in a place, or begins it.
+    pub(crate) fn open(place: Place) -> Result<Self, LedgerError> {
         let genesis = genesis();
-        let (ledger, _) = open(&directory, &genesis, PROTOCOL_VERSION).expect("an empty ledger opens");
+        let (ledger, _) = open(&place, &genesis, PROTOCOL_VERSION)?;
         let organization = |index: u8| {
             let name = format!("member-{index}").parse().expect("a name");
             let id = genesis.state.get(&cairn_types::state_key::organization_name(&name)).expect("a founder");
@@ -122,23 +144,23 @@ impl World {
             Actor { principal: Principal::Organization(id), key: secret(index) }
         };
         let organizations = (1..=3).map(organization).collect();
-        Self { genesis, organizations, ledger, directory }
+        Ok(Self { genesis, organizations, ledger, place })
     }
 
     /// Opens the ledger again, with a program of this version; with an index that is gone if `loses_index`.
     pub(crate) fn reopen(self, known_version: u16, loses_index: bool) -> (Result<Self, LedgerError>, u64) {
-        let Self { genesis, organizations, ledger, directory } = self;
+        let Self { genesis, organizations, ledger, place } = self;
         ledger.close().expect("it closes");
         drop(ledger);
         if loses_index {
-            let data = DataDirectory::open(directory.path(), genesis.chain).expect("nobody has it open");
-            std::fs::remove_dir_all(data.index(Engine::Fjall)).expect("the index was there");
+            let data = DataDirectory::open_on(Arc::clone(&place.disk), &place.path, genesis.chain);
+            data.expect("nobody has it open").discard_index(Engine::Fjall).expect("a healthy disk");
         }
-        match open(&directory, &genesis, known_version) {
-            Ok((ledger, replayed)) => (Ok(Self { genesis, organizations, ledger, directory }), replayed),
+        match open(&place, &genesis, known_version) {
+            Ok((ledger, replayed)) => (Ok(Self { genesis, organizations, ledger, place }), replayed),
             Err(error) => {
                 // Nobody opens this one again.
-                drop(directory);
+                drop(place);
                 (Err(error), 0)
             }
         }
@@ -147,7 +169,7 @@ impl World {
     /// Closes the ledger; what stays is its data directory.
     pub(crate) fn into_directory(self) -> tempfile::TempDir {
         self.ledger.close().expect("it closes");
-        self.directory
+        self.place.temporary.expect("the place is of the machine's own disk")
     }
 
     pub(crate) fn chain(&self) -> &Arc<Chain> {

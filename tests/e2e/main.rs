@@ -4,6 +4,7 @@
 
 mod finality;
 mod refusals;
+mod rot;
 mod crashes;
 mod keys;
 mod scenarios;

@@ -14,12 +14,7 @@ impl Driver {
     pub(super) fn perform(&mut self, effect: Effect) -> Result<(), DriverError> {
         match effect {
             Effect::Append(entry) => self.append(WAL_AGREEMENT, &entry.encode())?,
-            Effect::Sync => {
-                self.wal.sync()?;
-                if let Some(signer) = &mut self.signer {
-                    signer.sync()?;
-                }
-            }
+            Effect::Sync => self.sync()?,
             Effect::Broadcast(message) => self.broadcast(&Frame::Message(message.encode())),
             Effect::Restream { block, .. } => {
                 if let Some(bytes) = self.undecided.bytes(&block) {

@@ -40,8 +40,8 @@ pub(super) fn examine(
         Err(error) => {
             let advice = match &error {
                 StorageError::WalDamaged { .. } | StorageError::PreambleDamaged { .. } => {
-                    "the node may have voted by what is lost: remove the file when the network is past this height; while it \
-                     is gone the node does not vote at the height of its sign state"
+                    "start the node: it puts the file aside as consensus.wal.damaged, and leaves the height of its sign state, \
+                     where it may have voted by what is lost, to the others"
                 }
                 _ => "look at the disk",
             };

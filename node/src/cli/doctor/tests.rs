@@ -209,7 +209,7 @@ fn a_damaged_write_ahead_log_is_told_from_an_interrupted_write() {
     let findings = patient.examine(false);
     assert_eq!(findings.worst(), Verdict::Ok, "an unfinished last write is no damage: {findings:#?}");
     fs::write(patient.data("consensus.wal"), vec![7; 4096]).expect("writes");
-    assert_names(&patient.examine(false), "write-ahead log", "preamble", "remove the file when the network is past");
+    assert_names(&patient.examine(false), "write-ahead log", "preamble", "leaves the height of its sign state");
 }
 
 #[test]
