@@ -21,13 +21,15 @@ use libp2p::{
     identity::Keypair,
     mdns, noise, ping, quic,
     swarm::{self, NetworkBehaviour, behaviour::toggle::Toggle},
-    tcp, yamux,
+    tcp,
 };
 
 use crate::{
     config::{DIAL_TIMEOUT, NetworkConfig},
+    door,
     error::NetworkError,
     gossip,
+    multiplexer::Yamux,
     muxer::Closable,
     sync,
 };
@@ -35,10 +37,6 @@ use crate::{
 /// Connections to one peer that the library lets stand. Two are kept (both sides may dial at once); the others are room for
 /// the newest to displace the oldest.
 const CONNECTIONS_PER_PEER_MAX: u32 = 4;
-/// Handshakes of incoming connections at once: bounds what strangers can make us compute.
-const HANDSHAKES_MAX: u32 = 64;
-/// Streams on one connection: each protocol uses a few.
-const STREAMS_PER_CONNECTION_MAX: usize = 128;
 /// How long a connection without any stream stands: for ever, for all practical purposes; membership ends it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How often a peer is asked whether it is there. The library forgives the first silence, so a dead line is found, and
@@ -56,6 +54,7 @@ const AGENT: &str = concat!("cairn/", env!("CARGO_PKG_VERSION"));
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(crate) struct Behaviour {
     pub(crate) members: allow_block_list::Behaviour<AllowedPeers>,
+    door: door::Behaviour,
     limits: connection_limits::Behaviour,
     ping: ping::Behaviour,
     identify: identify::Behaviour,
@@ -100,7 +99,6 @@ pub(crate) fn swarm(
 ) -> Result<Swarm<Behaviour>, NetworkError> {
     let own = keypair.public().to_peer_id();
     let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(HANDSHAKES_MAX))
         .with_max_established(Some(config.limits.connections_max))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
     let identify = identify::Config::new(protocols.identify.clone(), keypair.public())
@@ -116,6 +114,7 @@ pub(crate) fn swarm(
     };
     let behaviour = Behaviour {
         members: allow_block_list::Behaviour::default(),
+        door: door::Behaviour::default(),
         limits: connection_limits::Behaviour::new(limits),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
         identify: identify::Behaviour::new(identify),
@@ -137,12 +136,10 @@ fn transport(
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, NetworkError> {
     let noise = noise::Config::new(keypair).map_err(|error| failed("Noise", &error))?;
     let noise = noise.with_prologue([b"cairn noise v1".as_slice(), &config.chain].concat());
-    let mut yamux = yamux::Config::default();
-    yamux.set_max_num_streams(STREAMS_PER_CONNECTION_MAX);
 
     // Without TCP_NODELAY, a vote would wait for the acknowledgement of the one before it.
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
-    let secure = tcp.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux).timeout(DIAL_TIMEOUT);
+    let secure = tcp.upgrade(Version::V1Lazy).authenticate(noise).multiplex(Yamux).timeout(DIAL_TIMEOUT);
     let mut transport = secure.boxed();
     if config.quic {
         let quic = quic::tokio::Transport::new(quic::Config::new(keypair));

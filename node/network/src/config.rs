@@ -76,6 +76,8 @@ pub struct Limits {
     pub batches_max: usize,
     /// How long a request, or the answer to one, may take.
     pub request_timeout: Duration,
+    /// How long a member is cut off that does what no honest node does, for the first time.
+    pub cut_first: Duration,
 }
 
 impl Default for Limits {
@@ -87,6 +89,7 @@ impl Default for Limits {
             inbox_bytes_max: 8 * 1024 * 1024,
             batches_max: 128,
             request_timeout: Duration::from_secs(10),
+            cut_first: Duration::from_secs(10),
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct BatchId {
     /// The batch's BLAKE3 hash.
     pub(crate) hash: [u8; 32],
     pub(crate) from: PeerKey,
+    /// Its length in bytes.
+    pub(crate) length: u32,
 }
 
 /// What becomes of a received batch.

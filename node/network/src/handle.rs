@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    conduct::Offence,
     config::{CONSENSUS_FRAME_BYTES_MAX, REQUEST_BYTES_MAX, TRANSACTION_BATCH_BYTES_MAX},
     direct::Outbox,
     error::{PublishError, RequestError, SendError},
@@ -85,6 +86,7 @@ impl Membership {
 pub(crate) enum Command {
     Publish { batch: Vec<u8> },
     Report { id: BatchId, verdict: BatchVerdict },
+    Blame { peer: PeerKey, offence: Offence },
     Request { to: PeerKey, bytes: Vec<u8>, answer: oneshot::Sender<Result<Vec<u8>, RequestError>> },
 }
 
@@ -191,6 +193,14 @@ impl NetworkHandle {
     pub fn report(&self, id: BatchId, verdict: BatchVerdict) {
         if self.commands.try_send(Command::Report { id, verdict }).is_err() {
             self.shared.counters.batches_dropped.add(1);
+        }
+    }
+
+    /// Says that a peer did what an honest node does not do. Too much of it in a short time cuts the peer off for a while:
+    /// its connections are closed and none is made.
+    pub fn blame(&self, peer: PeerKey, offence: Offence) {
+        if self.commands.try_send(Command::Blame { peer, offence }).is_err() {
+            tracing::debug!(%peer, ?offence, "not counted: the network is busy");
         }
     }
 

@@ -15,24 +15,29 @@
 //! ```
 //!
 //! Invariants: a connection exists only to a member; a frame came from one who was a validator when it was read;
-//! every queue of ours has a bound in entries and in bytes.
+//! every queue of ours has a bound in entries and in bytes; a member that sends what no honest node sends, or more than its
+//! allowance, is cut off for a while, and strangers are turned away by where they come from.
 //!
 //! A consumer resends what matters (its votes of the current height) on [`NetworkEvent::PeerConnected`].
 
 mod behaviour;
+mod conduct;
 mod config;
 mod dialer;
 mod direct;
+mod door;
 mod error;
 mod event;
 mod gossip;
 mod handle;
 mod key;
 mod metrics;
+mod multiplexer;
 mod muxer;
 mod sync;
 mod task;
 
+pub use conduct::Offence;
 pub use config::{
     CONSENSUS_FRAME_BYTES_MAX, Limits, NetworkConfig, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX,
     TRANSACTION_BATCH_BYTES_MAX,

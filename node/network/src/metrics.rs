@@ -74,9 +74,13 @@ counters! {
     requests_refused,
     /// Bytes of answers sent.
     responses_sent_bytes,
+    /// Offences of members that were counted.
+    offences,
+    /// Members that were cut off because of too many of them.
+    peers_cut_off,
     /// Connections that came to stand.
     connections_established,
-    /// Incoming connections refused: not a member, or above a limit.
+    /// Incoming connections refused: not a member, cut off, above a limit, or from an address that knocks too often.
     connections_refused,
     /// Outgoing connection attempts that failed.
     dials_failed,

@@ -17,7 +17,7 @@ mod swarm;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::TcpListener,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,7 @@ use tokio::{
 use self::{answers::Answers, peers::Peer};
 use crate::{
     behaviour::{self, Behaviour, Protocols},
+    conduct::{Conduct, Pace},
     config::{Limits, NetworkConfig, tcp_socket},
     dialer::Dialer,
     error::{NetworkError, TaskError},
@@ -106,9 +107,12 @@ impl Network {
             swarm,
             control,
             protocols,
-            limits: config.limits,
             shared: Arc::clone(&shared),
+            commands: commands.clone(),
             lanes,
+            conduct: Conduct::new(config.limits.cut_first),
+            limits: config.limits,
+            paces: BTreeMap::new(),
             members: Membership::new(BTreeSet::new(), BTreeSet::new()),
             peers: BTreeMap::new(),
             budgets: BTreeMap::new(),
@@ -170,7 +174,13 @@ pub(super) struct Task {
     protocols: Protocols,
     limits: Limits,
     shared: Arc<Shared>,
+    /// For its children, who tell offences.
+    commands: mpsc::Sender<Command>,
     lanes: Lanes,
+    /// What each member costs, and who is cut off.
+    conduct: Conduct,
+    /// How fast each validator's frames are read. Outlives a connection.
+    paces: BTreeMap<PeerKey, Arc<Mutex<Pace>>>,
     dialer: Dialer,
     members: Membership,
     /// Connected peers.
@@ -217,7 +227,10 @@ impl Task {
                         std::panic::resume_unwind(panic);
                     }
                 }
-                () = tokio::time::sleep_until(wake.into()) => self.tell(),
+                () = tokio::time::sleep_until(wake.into()) => {
+                    self.pardon();
+                    self.tell();
+                }
             }
         }
         self.close().await;
@@ -228,6 +241,7 @@ impl Task {
         const SELDOM: Duration = Duration::from_secs(3_600);
         let now = Instant::now();
         let dial = self.dialer.next_due().unwrap_or(now + SELDOM);
+        let dial = self.conduct.next_pardon().map_or(dial, |pardon| pardon.min(dial));
         if self.untold.is_empty() { dial } else { dial.min(now + TELL_AGAIN) }
     }
 
@@ -242,6 +256,7 @@ impl Task {
         match command {
             Command::Publish { batch } => self.publish(batch),
             Command::Report { id, verdict } => self.report(&id, verdict),
+            Command::Blame { peer, offence } => self.blame(peer, offence),
             Command::Request { to, bytes, answer } => self.ask(to, bytes, answer),
         }
     }

@@ -2,16 +2,25 @@
 //!
 //! Ends when the stream does, when the peer breaks a rule, or when it is aborted because the peer is gone or no longer a
 //! validator. Nothing is read that the peer's budget does not cover: memory is bounded for each peer, and one who floods
-//! fills only its own.
+//! fills only its own. Nor is it read faster than its pace, so that checking its frames takes a bounded part of a core.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use futures::{AsyncReadExt, AsyncWriteExt, io::BufReader};
 use libp2p::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{ACCEPTED, BUFFER_BYTES};
-use crate::{config::CONSENSUS_FRAME_BYTES_MAX, handle::Shared, key::PeerKey};
+use crate::{
+    conduct::{Offence, Pace},
+    config::CONSENSUS_FRAME_BYTES_MAX,
+    handle::{Command, Shared},
+    key::PeerKey,
+};
 
 /// What a frame costs of the budget at least, in bytes: bounds the number of short frames.
 const FRAME_COST_MIN: u32 = 4 * 1024;
@@ -30,6 +39,10 @@ pub(crate) struct Reader {
     pub(crate) budget: Arc<Semaphore>,
     pub(crate) lane: mpsc::Sender<Frame>,
     pub(crate) shared: Arc<Shared>,
+    /// How fast it is read, whatever stream it uses.
+    pub(crate) pace: Arc<Mutex<Pace>>,
+    /// Where an offence is told.
+    pub(crate) commands: mpsc::Sender<Command>,
 }
 
 impl Reader {
@@ -52,10 +65,16 @@ impl Reader {
             if length == 0 || length as usize > CONSENSUS_FRAME_BYTES_MAX {
                 self.shared.counters.consensus_streams_refused.add(1);
                 tracing::warn!(peer = %self.from, length, "consensus frame of a forbidden length: stream closed");
+                // A busy task counts another one later.
+                let _ = self.commands.try_send(Command::Blame { peer: self.from, offence: Offence::ForbiddenLength });
                 return Err(io::ErrorKind::InvalidData.into());
             }
             let cost = length.max(FRAME_COST_MIN);
             let share = Arc::clone(&self.budget).acquire_many_owned(cost).await.map_err(io::Error::other)?;
+            let wait = self.pace.lock().unwrap_or_else(PoisonError::into_inner).frame(length, Instant::now());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             let mut bytes = vec![0; length as usize];
             stream.read_exact(&mut bytes).await?;
             self.shared.counters.consensus_frames_received.add(1);

@@ -1,8 +1,9 @@
 //! Catch-up: requests that we sent, and requests that we answer.
 //!
-//! Every answer may be 8 MiB long, so both kinds are few: some for each peer, some in all.
+//! Every answer may be 8 MiB long, so both kinds are few: some for each peer, some in all; and each peer is answered at a
+//! bounded rate.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin};
+use std::{collections::BTreeMap, future::Future, pin::Pin, time::Instant};
 
 use libp2p::{
     PeerId,
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Task;
 use crate::{
+    conduct::Offence,
     error::RequestError,
     event::{NetworkEvent, Reply},
     key::PeerKey,
@@ -40,7 +42,7 @@ pub(super) struct Answers {
 }
 
 /// What comes of a request: where the answer goes, and the answer, unless the consumer refused.
-pub(super) type Answer = (ResponseChannel<Vec<u8>>, Option<Vec<u8>>);
+pub(super) type Answer = (PeerKey, ResponseChannel<Vec<u8>>, Option<Vec<u8>>);
 /// The consumer at work on an answer.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -65,6 +67,9 @@ impl Task {
     /// A request of ours has ended.
     fn asked(&mut self, id: OutboundRequestId, result: Result<Vec<u8>, RequestError>) {
         let Some(asked) = self.asked.remove(&id) else { return };
+        if let Err(RequestError::ResponseTooLarge { .. }) = &result {
+            self.blame(asked.to, Offence::ForbiddenLength);
+        }
         if let Some(peer) = self.peers.get_mut(&asked.to) {
             peer.asking = peer.asking.saturating_sub(1);
         }
@@ -98,6 +103,11 @@ impl Task {
     fn asked_by(&mut self, peer: &PeerId, id: InboundRequestId, bytes: Vec<u8>, channel: ResponseChannel<Vec<u8>>) {
         let Some(from) = PeerKey::from_libp2p(peer) else { return };
         self.shared.counters.requests_received.add(1);
+        if !self.conduct.request(from, Instant::now()) {
+            self.shared.counters.requests_refused.add(1);
+            self.blame(from, Offence::Excess);
+            return;
+        }
         let of_peer = self.answers.open.values().filter(|peer| **peer == from).count();
         let room = of_peer < ANSWERING_PER_PEER_MAX && self.answers.open.len() < ANSWERING_MAX;
         let (sender, answer) = oneshot::channel();
@@ -107,12 +117,14 @@ impl Task {
             return;
         }
         self.answers.open.insert(id, from);
-        self.answered.push(Box::pin(async move { (channel, answer.await.ok()) }));
+        self.answered.push(Box::pin(async move { (from, channel, answer.await.ok()) }));
     }
 
     /// The consumer has answered, or refused by dropping the channel, which here closes the stream.
-    pub(super) fn answer(&mut self, (channel, answer): Answer) {
+    pub(super) fn answer(&mut self, (to, channel, answer): Answer) {
         let Some(bytes) = answer else { return };
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.conduct.answered(to, length, Instant::now());
         self.shared.counters.responses_sent_bytes.add(bytes.len());
         // An error means that nobody waits any more; the library has said so, or will, with an event of its own.
         let _ = self.swarm.behaviour_mut().sync.send_response(channel, bytes);

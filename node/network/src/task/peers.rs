@@ -5,7 +5,7 @@
 //! says hello only on the first connection.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use tokio::{sync::Semaphore, task::AbortHandle};
 
 use super::Task;
 use crate::{
+    conduct::{Offence, Pace},
     config::DIAL_TIMEOUT,
     direct::{Outbox, Reader, Writer},
     event::NetworkEvent,
@@ -59,7 +60,7 @@ impl Task {
                 self.dialer.connected(key);
                 continue;
             }
-            if !self.members.members.contains(&key) {
+            if !self.members.members.contains(&key) || self.conduct.is_cut(&key) {
                 self.dialer.failed(key, now);
                 continue;
             }
@@ -89,6 +90,11 @@ impl Task {
             return;
         };
         self.shared.counters.connections_established.add(1);
+        self.blame(key, Offence::Connection);
+        if self.conduct.is_cut(&key) {
+            self.swarm.close_connection(id);
+            return;
+        }
         let now = Instant::now();
         let connection = Connection { id, since: now };
         if let Some(peer) = self.peers.get_mut(&key) {
@@ -189,12 +195,15 @@ impl Task {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let inbox = self.limits.inbox_bytes_max as usize;
         let budget = self.budgets.entry(key).or_insert_with(|| Arc::new(Semaphore::new(inbox)));
+        let pace = self.paces.entry(key).or_insert_with(|| Arc::new(Mutex::new(Pace::new(Instant::now()))));
         let reader = Reader {
             from: key,
             stream,
             budget: Arc::clone(budget),
             lane: self.lanes.consensus.clone(),
             shared: Arc::clone(&self.shared),
+            pace: Arc::clone(pace),
+            commands: self.commands.clone(),
         };
         if let Some(former) = peer.reader.replace(self.children.spawn(reader.run())) {
             former.abort();
@@ -208,10 +217,14 @@ impl Task {
             gate.disallow_peer(key.to_libp2p());
         }
         for key in members.members.difference(&self.members.members) {
-            gate.allow_peer(key.to_libp2p());
+            if !self.conduct.is_cut(key) {
+                gate.allow_peer(key.to_libp2p());
+            }
             self.dialer.admitted(*key, Instant::now());
         }
+        self.conduct.retain(|key| members.members.contains(key));
         self.budgets.retain(|key, _| members.validators.contains(key));
+        self.paces.retain(|key, _| members.validators.contains(key));
         for (key, peer) in &mut self.peers {
             if !members.validators.contains(key)
                 && let Some(reader) = peer.reader.take()
@@ -225,6 +238,33 @@ impl Task {
         let own = members.validators.contains(&self.shared.own);
         self.shared.own_validator.store(own, Ordering::Relaxed);
         self.members = members;
+    }
+
+    /// Counts an offence, and cuts the peer off if it was one too many.
+    pub(super) fn blame(&mut self, peer: PeerKey, offence: Offence) {
+        if !self.members.members.contains(&peer) {
+            return;
+        }
+        if offence != Offence::Connection {
+            self.shared.counters.offences.add(1);
+        }
+        let is_validator = self.members.validators.contains(&peer);
+        let Some(length) = self.conduct.blame(peer, offence, is_validator, Instant::now()) else { return };
+        self.shared.counters.peers_cut_off.add(1);
+        tracing::warn!(peer = %peer.peer_id(), ?offence, seconds = length.as_secs(), "peer cut off for a while");
+        self.swarm.behaviour_mut().members.disallow_peer(peer.to_libp2p());
+    }
+
+    /// Lets in again whose time is over.
+    pub(super) fn pardon(&mut self) {
+        let now = Instant::now();
+        for key in self.conduct.pardoned(now) {
+            if self.members.members.contains(&key) {
+                self.swarm.behaviour_mut().members.allow_peer(key.to_libp2p());
+                self.dialer.admitted(key, now);
+                tracing::info!(peer = %key.peer_id(), "peer may come back");
+            }
+        }
     }
 
     /// Ends every connection, so that peers learn at once that we are gone.

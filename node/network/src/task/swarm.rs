@@ -13,6 +13,7 @@ use libp2p::{
 use super::Task;
 use crate::{
     behaviour::BehaviourEvent,
+    conduct::{Admitted, Offence},
     config::{Route, TRANSACTION_BATCH_BYTES_MAX, route},
     event::{BatchId, BatchVerdict, NetworkEvent},
     key::PeerKey,
@@ -82,6 +83,7 @@ impl Task {
             BehaviourEvent::Mdns(event) => self.on_mdns(event),
             BehaviourEvent::Identify(_) | BehaviourEvent::Direct(()) => {}
             BehaviourEvent::Members(never) => match never {},
+            BehaviourEvent::Door(never) => match never {},
             BehaviourEvent::Limits(never) => match never {},
         }
     }
@@ -146,9 +148,13 @@ impl Task {
             BatchVerdict::Accept => MessageAcceptance::Accept,
             BatchVerdict::Reject => {
                 self.shared.counters.batches_rejected.add(1);
+                self.blame(id.from, Offence::RejectedBatch);
                 MessageAcceptance::Reject
             }
-            BatchVerdict::Ignore => MessageAcceptance::Ignore,
+            BatchVerdict::Ignore => {
+                self.conduct.useless(id.from, id.length, Instant::now());
+                MessageAcceptance::Ignore
+            }
         };
         let message = MessageId::from(id.hash.to_vec());
         let gossip = &mut self.swarm.behaviour_mut().gossip;
@@ -161,7 +167,8 @@ impl Task {
                 let from = PeerKey::from_libp2p(&propagation_source);
                 let hash = <[u8; 32]>::try_from(message_id.0.as_slice()).ok();
                 if let (Some(from), Some(hash)) = (from, hash) {
-                    self.received(BatchId { hash, from }, message.data);
+                    let length = u32::try_from(message.data.len()).unwrap_or(u32::MAX);
+                    self.received(BatchId { hash, from, length }, message.data);
                 }
             }
             gossipsub::Event::SlowPeer { .. } => self.shared.counters.gossip_slow_peer.add(1),
@@ -170,15 +177,25 @@ impl Task {
     }
 
     fn received(&mut self, id: BatchId, bytes: Vec<u8>) {
-        let (hash, from, length) = (id.hash, id.from, bytes.len());
+        let (hash, from, length) = (id.hash, id.from, id.length);
         self.shared.counters.batches_received.add(1);
-        self.shared.counters.batches_received_bytes.add(length);
-        if length == 0 || length > TRANSACTION_BATCH_BYTES_MAX {
+        self.shared.counters.batches_received_bytes.add(bytes.len());
+        if bytes.is_empty() || bytes.len() > TRANSACTION_BATCH_BYTES_MAX {
             tracing::debug!(peer = %from, bytes = length, "batch of a forbidden length");
-            self.report(&BatchId { hash, from }, BatchVerdict::Reject);
-        } else if self.lanes.transactions.try_send(NetworkEvent::Transactions { from, bytes, id }).is_err() {
+            self.report(&id, BatchVerdict::Reject);
+            return;
+        }
+        let admitted = self.conduct.batch(from, length, Instant::now());
+        let is_taken = admitted == Admitted::Yes
+            && self.lanes.transactions.try_send(NetworkEvent::Transactions { from, bytes, id }).is_ok();
+        if !is_taken {
             self.shared.counters.batches_dropped.add(1);
-            self.report(&BatchId { hash, from }, BatchVerdict::Ignore);
+            let id = MessageId::from(hash.to_vec());
+            let gossip = &mut self.swarm.behaviour_mut().gossip;
+            gossip.report_message_validation_result(&id, &from.to_libp2p(), MessageAcceptance::Ignore);
+        }
+        if admitted == Admitted::Excess {
+            self.blame(from, Offence::Excess);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Every wait is for something to happen and ends in a failure after [`harness::PATIENCE`].
 
 mod catch_up;
+mod conduct;
 mod consensus;
 mod gossip;
 mod harness;
