@@ -28,9 +28,16 @@ pub const SUBMIT_TRANSACTIONS_MAX: usize = cairn_types::limits::BLOCK_TRANSACTIO
 /// Most subscriptions on one connection: one for each kind there is, and a few to spare.
 pub const SUBSCRIPTIONS_MAX: u32 = 8;
 
-/// Most open connections, of HTTP and WebSocket together: at 64 KiB each they cost 16 MiB. The next one waits in the
-/// kernel's queue until another ends.
+/// Most open connections, of HTTP and WebSocket together: at 64 KiB each they cost 16 MiB. The next one takes the place of
+/// the one that has waited longest for its peer.
 pub const CONNECTIONS_MAX: usize = 256;
+
+/// Most WebSockets at once: half of the connections, because one may be silent for as long as it likes. The next one is told
+/// that the node is busy.
+pub const SOCKETS_MAX: usize = CONNECTIONS_MAX / 2;
+
+/// How long a connection may wait for its peer while others want its place: a request on a slow line comes in less.
+pub const PLACE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Most calls at work at once, waits not counted: more would only wait for the same cores. The next one is told that the
 /// node is busy. A batch counts as its calls.
@@ -53,6 +60,13 @@ pub const UNSENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a call may take, a wait not counted.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An answer by HTTP of more bytes than this is long: of shorter ones every connection may hold one unread, which is 16 MiB.
+pub const LONG_ANSWER_BYTES: u64 = 64 * 1024;
+
+/// Most KiB of long answers that wait for their readers: three of the longest. Beyond, the next one is dropped and the node
+/// says that it is busy; and the connection that has waited longest is closed.
+pub const LONG_ANSWERS_KIB_MAX: usize = 32 * 1024;
 
 /// Longest wait for finality that can be asked for: a minute is many rounds of agreement; who needs longer asks again.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -124,5 +138,6 @@ const _: () = assert!(WAIT_MAX.as_secs() < REQUEST_TIMEOUT.as_secs());
 const _: () = assert!(CALL_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
 const _: () = assert!(BODY_BYTES_MAX.div_ceil(1024) <= BODIES_KIB_MAX);
 const _: () = assert!(BODY_TIMEOUT.as_secs() + WAIT_MAX.as_secs() <= REQUEST_TIMEOUT.as_secs());
+const _: () = assert!(ANSWER_BYTES_MAX as usize / 1024 <= LONG_ANSWERS_KIB_MAX);
 const _: () = assert!(PAGE_DEFAULT <= PAGE_MAX);
 const _: () = assert!(BATCH_CALLS_MAX as usize <= CALLS_MAX);

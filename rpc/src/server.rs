@@ -1,7 +1,8 @@
 //! Listening, and everything that stands between the network and a method.
 //!
 //! ```text
-//! TCP ─► connections (bounded; idle ones closed; who does not read is not read from: flow)
+//! TCP ─► connections (bounded; idle ones closed, at once if somebody wants in: crowd; who does not read is not read
+//!          │           from: flow)
 //!          └─► host filter ─► gate (origins, raw routes, bodies, time) ─► jsonrpsee (batches, subscriptions)
 //!                                                        └─► calls (known parameters, bounded, timed) ─► method
 //! ```
@@ -12,6 +13,7 @@
 
 mod calls;
 mod connections;
+mod crowd;
 mod direct;
 mod flow;
 mod gate;
@@ -36,7 +38,8 @@ use crate::limits::{
 };
 use crate::service::Service;
 use calls::{CallLayer, CallLimits};
-use connections::Connections;
+use connections::{Connections, Seats};
+use crowd::Crowd;
 use gate::GateLayer;
 
 /// Why the interface cannot be served. Whoever configured the node is to blame.
@@ -99,16 +102,22 @@ pub async fn serve<B: Backend>(config: RpcConfig, backend: Arc<B>) -> Result<Rpc
     let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let connections_max = config.connections_max;
-    let (builder, methods) = assemble(config, &backend)?;
+    let crowd = Arc::new(Crowd::default());
+    let (builder, methods) = assemble(config, &backend, &crowd)?;
     let (stop_handle, stop) = stop_channel();
-    let connections = Connections::new(listener, builder, methods, stop_handle, connections_max);
+    let seats = Seats::new(connections_max, crowd);
+    let connections = Connections::new(listener, builder, methods, stop_handle, seats);
     let task = tokio::spawn(connections.accept());
     tracing::info!(%address, "serving JSON-RPC");
     Ok(RpcServer { address, stop, task })
 }
 
 /// The methods, and all that stands before them.
-fn assemble<B: Backend>(config: RpcConfig, backend: &Arc<B>) -> Result<(connections::Builder<B>, Methods), ServeError> {
+fn assemble<B: Backend>(
+    config: RpcConfig,
+    backend: &Arc<B>,
+    crowd: &Arc<Crowd>,
+) -> Result<(connections::Builder<B>, Methods), ServeError> {
     for host in &config.hosts {
         Authority::try_from(host.as_str()).map_err(|_| ServeError::Host { host: host.clone() })?;
     }
@@ -131,6 +140,7 @@ fn assemble<B: Backend>(config: RpcConfig, backend: &Arc<B>) -> Result<(connecti
         Arc::clone(backend),
         config.origins,
         config.body_bytes_max,
+        Arc::clone(crowd),
     ));
     let calls = RpcServiceBuilder::new().layer(CallLayer::new(CallLimits::default()));
     let builder = Server::builder().set_config(limits).set_http_middleware(http).set_rpc_middleware(calls);

@@ -1,11 +1,10 @@
-//! Accepting connections: at most so many, and none that does nothing.
+//! Accepting connections: at most so many, and none that does nothing while others want in.
 //!
 //! jsonrpsee's own loop bounds requests, not connections: an idle one would stay for ever. Here each connection holds a
 //! permit from before it is accepted until it, or the WebSocket that it became, has ended.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,14 +21,18 @@ use tower::Service;
 use tower::layer::util::{Identity, Stack};
 
 use super::calls::CallLayer;
+use super::crowd::{Crowd, Place};
 use super::flow::{Flow, Metered};
-use super::gate::GateLayer;
+use super::gate::{GateLayer, busy};
 use crate::backend::Backend;
-use crate::limits::{IDLE_TIMEOUT, STOP_GRACE};
+use crate::limits::{IDLE_TIMEOUT, PLACE_PATIENCE, SOCKETS_MAX, STOP_GRACE};
 
 /// How long to wait when the system can accept nothing more, for instance for want of file descriptors: trying again at
 /// once would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often somebody is asked to make room, while one waits for a place.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The layers in front of JSON-RPC, for requests and for calls.
 type HttpLayers<B> = Stack<GateLayer<B>, Stack<HostFilterLayer, Identity>>;
@@ -44,7 +47,7 @@ pub(super) struct Connections<B> {
     builder: Builder<B>,
     methods: Methods,
     stop: StopHandle,
-    permits: Arc<Semaphore>,
+    seats: Seats,
 }
 
 impl<B: Backend> Connections<B> {
@@ -53,9 +56,9 @@ impl<B: Backend> Connections<B> {
         builder: Builder<B>,
         methods: Methods,
         stop: StopHandle,
-        connections_max: usize,
+        seats: Seats,
     ) -> Self {
-        Self { listener, builder, methods, stop, permits: Arc::new(Semaphore::new(connections_max)) }
+        Self { listener, builder, methods, stop, seats }
     }
 
     /// Accepts until it is told to stop, then lets what is at work finish for a while.
@@ -63,20 +66,26 @@ impl<B: Backend> Connections<B> {
         let mut tasks = JoinSet::new();
         let stopped = self.stop.clone().shutdown();
         tokio::pin!(stopped);
+        let mut newcomer: Option<TcpStream> = None;
         loop {
             tokio::select! {
                 () = &mut stopped => break,
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
-                accepted = self.next() => match accepted {
-                    Ok((socket, permit)) => {
-                        let service = self.builder.clone().build(self.methods.clone(), self.stop.clone());
-                        tasks.spawn(serve(service, socket, self.stop.clone(), permit));
-                    }
+                accepted = self.listener.accept(), if newcomer.is_none() => match accepted {
+                    Ok((socket, _)) => newcomer = Some(socket),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
+                permit = self.seats.permit(), if newcomer.is_some() => {
+                    if let Some(socket) = newcomer.take() {
+                        let service = self.builder.clone().build(self.methods.clone(), self.stop.clone());
+                        let (place, sockets) = (self.seats.crowd.enter(), Arc::clone(&self.seats.sockets));
+                        let seat = Seat { permit, place, sockets };
+                        tasks.spawn(serve(service, socket, self.stop.clone(), seat));
+                    }
+                }
             }
         }
         drop(self.listener);
@@ -85,15 +94,42 @@ impl<B: Backend> Connections<B> {
             tracing::debug!("calls that did not finish in time are cut off");
         }
     }
+}
 
-    /// The next connection, once there is room for it.
-    async fn next(&self) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
-        let (socket, _) = self.listener.accept().await?;
-        socket.set_nodelay(true)?;
-        Ok((socket, permit))
+/// How many there may be, and who makes room for the next.
+pub(super) struct Seats {
+    permits: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+}
+
+impl Seats {
+    pub(super) fn new(connections_max: usize, crowd: Arc<Crowd>) -> Self {
+        let [permits, sockets] = [connections_max, SOCKETS_MAX.min(connections_max.div_ceil(2))]
+            .map(|number| Arc::new(Semaphore::new(number)));
+        Self { permits, sockets, crowd }
     }
+
+    /// A permit, as soon as there is one; others are asked to make room. May be dropped while waiting.
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+                return permit;
+            }
+            self.crowd.make_room(PLACE_PATIENCE);
+            let waiting = tokio::time::timeout(ROOM_INTERVAL, Arc::clone(&self.permits).acquire_owned());
+            if let Ok(permit) = waiting.await {
+                return permit.expect("the semaphore is never closed");
+            }
+        }
+    }
+}
+
+/// What a connection holds for as long as it lives.
+struct Seat {
+    permit: OwnedSemaphorePermit,
+    place: Place,
+    sockets: Arc<Semaphore>,
 }
 
 /// Counts a request as at work until it is dropped.
@@ -133,29 +169,47 @@ async fn serve<B: Backend>(
     service: TowerService<CallLayers, HttpLayers<B>>,
     socket: TcpStream,
     stop: StopHandle,
-    permit: OwnedSemaphorePermit,
+    seat: Seat,
 ) {
+    if socket.set_nodelay(true).is_err() {
+        // The peer has gone already.
+        return;
+    }
+    let Seat { permit, place, sockets } = seat;
     let requests = Arc::new(watch::Sender::new(0_usize));
     let watched = requests.subscribe();
-    let session: Arc<Mutex<Option<Session>>> = Arc::default();
+    let session: Arc<Mutex<Option<(Session, OwnedSemaphorePermit)>>> = Arc::default();
+    let guest = Arc::clone(place.guest());
     let upgraded = Arc::clone(&session);
     let flow = Flow::new();
     let flow_of_calls = Arc::clone(&flow);
     let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
-        let at_work = AtWork::new(&requests);
+        let at_work = (AtWork::new(&requests), guest.work());
         let mut service = service.clone();
+        request.extensions_mut().insert(Arc::clone(&guest));
+        let mut socket = None;
         if ws::is_upgrade_request(&request) {
+            let Ok(permit) = Arc::clone(&sockets).try_acquire_owned() else {
+                let answer: Answer =
+                    Box::pin(async { Ok(busy("all WebSockets are taken; use HTTP, or come back later\n")) });
+                return answer;
+            };
             // Every call of the WebSocket carries what its first request carried.
             request.extensions_mut().insert(Arc::clone(&flow_of_calls));
             let closed: Session = Box::pin(service.on_session_closed());
-            *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed);
+            socket = Some((closed, permit));
         }
         let response = service.call(request);
+        let (upgraded, guest) = (Arc::clone(&upgraded), Arc::clone(&guest));
         let answer: Answer = Box::pin(async move {
             let response = response.await.unwrap_or_else(|error| {
                 tracing::debug!(%error, "a request failed");
                 jsonrpsee::server::http::response::internal_error()
             });
+            if socket.is_some() && response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+                guest.becomes_socket();
+                *upgraded.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+            }
             drop(at_work);
             Ok(response)
         });
@@ -168,12 +222,13 @@ async fn serve<B: Backend>(
             }
         }
         () = idle(watched, IDLE_TIMEOUT) => {}
+        () = place.asked_to_leave() => tracing::debug!("a connection that waited made room"),
     }
     let session = session.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(closed) = session {
+    if let Some((closed, _permit)) = session {
         closed.await;
     }
-    drop(permit);
+    drop((place, permit));
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ impl<B: Backend> Direct<B> {
     /// [`ServeError`], if the configuration is invalid.
     pub fn new(config: RpcConfig, backend: &Arc<B>) -> Result<Self, ServeError> {
         config.validate()?;
-        let (builder, methods) = assemble(config, backend)?;
+        let (builder, methods) = assemble(config, backend, &Arc::default())?;
         let (stop, running) = stop_channel();
         Ok(Self { builder, methods, stop, _running: running })
     }

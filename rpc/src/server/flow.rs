@@ -82,16 +82,34 @@ impl Flow {
     }
 }
 
+/// How a client begins that speaks HTTP/2, and no other. The library would answer it; nothing here needs it, and what is not
+/// used is off.
+const HTTP_2: &[u8] = b"PRI";
+
 /// A stream that does not read while a write waits for the peer, or too much is unsent.
 pub(super) struct Metered<S> {
     stream: S,
     flow: Arc<Flow>,
     write_waits: bool,
+    /// How many of the first bytes were those of [`HTTP_2`]; `None` once one was not.
+    like_http_2: Option<usize>,
 }
 
 impl<S> Metered<S> {
     pub(super) const fn new(stream: S, flow: Arc<Flow>) -> Self {
-        Self { stream, flow, write_waits: false }
+        Self { stream, flow, write_waits: false, like_http_2: Some(0) }
+    }
+
+    /// Looks at what was read; an error if the peer speaks HTTP/2.
+    fn after_read(&mut self, read: &[u8]) -> io::Result<()> {
+        for byte in read {
+            let Some(like) = self.like_http_2 else { break };
+            self.like_http_2 = (HTTP_2.get(like) == Some(byte)).then_some(like + 1);
+            if self.like_http_2 == Some(HTTP_2.len()) {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+        }
+        Ok(())
     }
 
     /// Notes what was written, or that a write waits, and lets the reader go on if it may.
@@ -119,7 +137,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
                 return Poll::Pending;
             }
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Ok(())) = &result {
+            self.after_read(buffer.filled().get(before..).unwrap_or_default())?;
+        }
+        result
     }
 }
 
@@ -194,6 +217,19 @@ mod tests {
         writer.write_all(&[0; 100]).await.expect("written");
         drop(flow.turn().await);
         reader.read_exact(&mut asked).await.expect("read");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_speaks_http_2_is_not_read() {
+        for (sent, is_read) in [(b"POST /", true), (b"PRI * ", false), (b"PROPFI", true)] {
+            let (stream, mut peer) = duplex(16);
+            let mut reader = Metered::new(stream, Flow::new());
+            let mut read = [0; 6];
+            for byte in sent {
+                peer.write_all(&[*byte]).await.expect("room");
+            }
+            assert_eq!(reader.read_exact(&mut read).await.is_ok(), is_read, "{sent:?}");
+        }
     }
 
     #[tokio::test]

@@ -22,16 +22,20 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tower::{Layer, Service};
 
+use super::crowd::{Crowd, Guest};
 use crate::backend::Backend;
 use crate::error::CallError;
-use crate::limits::{BODIES_KIB_MAX, BODY_TIMEOUT, CALL_TIMEOUT, REQUEST_TIMEOUT};
+use crate::limits::{
+    BODIES_KIB_MAX, BODY_TIMEOUT, CALL_TIMEOUT, LONG_ANSWER_BYTES, LONG_ANSWERS_KIB_MAX, PLACE_PATIENCE,
+    REQUEST_TIMEOUT,
+};
 use crate::service::{node, tx};
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -47,6 +51,9 @@ struct Rules<B> {
     body_bytes_max: u32,
     /// KiB of bodies that may still be taken in.
     bodies: Semaphore,
+    /// KiB of long answers that may still wait for their readers.
+    answers: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
 }
 
 /// Puts a [`Gate`] before a service.
@@ -55,9 +62,10 @@ pub(super) struct GateLayer<B> {
 }
 
 impl<B> GateLayer<B> {
-    pub(super) fn new(backend: Arc<B>, origins: Vec<String>, body_bytes_max: u32) -> Self {
+    pub(super) fn new(backend: Arc<B>, origins: Vec<String>, body_bytes_max: u32, crowd: Arc<Crowd>) -> Self {
         let bodies = Semaphore::new(usize::try_from(BODIES_KIB_MAX).unwrap_or(Semaphore::MAX_PERMITS));
-        Self { rules: Arc::new(Rules { backend, origins, body_bytes_max, bodies }) }
+        let answers = Arc::new(Semaphore::new(LONG_ANSWERS_KIB_MAX));
+        Self { rules: Arc::new(Rules { backend, origins, body_bytes_max, bodies, answers, crowd }) }
     }
 }
 
@@ -128,7 +136,10 @@ where
                 let (rules, mut inner) = (Arc::clone(&self.rules), self.inner.clone());
                 Box::pin(async move {
                     match rules.take_in(request).await {
-                        Ok((request, _room)) => inner.call(request.map(|body| HttpBody::new(Full::new(body)))).await,
+                        Ok((request, _room)) => {
+                            let answer = inner.call(request.map(|body| HttpBody::new(Full::new(body)))).await;
+                            answer.map(|answer| rules.hold(answer))
+                        }
                         Err(refusal) => Ok(refusal.answer(&rules)),
                     }
                 })
@@ -203,10 +214,12 @@ impl<B: Backend> Rules<B> {
             return Err(Refusal::TooLarge);
         }
         let (parts, body) = request.into_parts();
+        let guest = parts.extensions.get::<Arc<Guest>>().cloned();
         let reading = async {
             let room = self.bodies.acquire_many(expected.div_ceil(1024).max(1)).await;
             let room = room.expect("the semaphore is never closed");
             let limit = usize::try_from(expected).unwrap_or(usize::MAX);
+            let _waiting = guest.as_ref().map(Guest::wait);
             match Limited::new(body, limit).collect().await {
                 Ok(body) => Ok((body.to_bytes(), room)),
                 Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
@@ -215,6 +228,22 @@ impl<B: Backend> Rules<B> {
         };
         let (body, room) = tokio::time::timeout(BODY_TIMEOUT, reading).await.map_err(|_| Refusal::Slow)??;
         Ok((http::Request::from_parts(parts, body), room))
+    }
+
+    /// Counts a long answer until it is read, if there is room for it.
+    fn hold(&self, answer: HttpResponse) -> HttpResponse {
+        let bytes = answer.body().size_hint().lower();
+        if bytes <= LONG_ANSWER_BYTES {
+            return answer;
+        }
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        match Arc::clone(&self.answers).try_acquire_many_owned(kib) {
+            Ok(room) => answer.map(|body| HttpBody::new(Held { body, _room: room })),
+            Err(_) => {
+                self.crowd.make_room(PLACE_PATIENCE);
+                busy("too many long answers wait for their readers; ask again later\n")
+            }
+        }
     }
 
     async fn submit(&self, request: http::Request<Bytes>) -> HttpResponse {
@@ -238,6 +267,32 @@ impl<B: Backend> Rules<B> {
     }
 }
 
+/// A long answer on its way, which gives its room back when it is dropped.
+struct Held {
+    body: HttpBody,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = <HttpBody as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 fn ready(response: HttpResponse) -> Answer {
     Box::pin(std::future::ready(Ok(response)))
 }
@@ -247,6 +302,11 @@ fn answer(status: StatusCode, kind: &'static str, body: impl Into<HttpBody>) -> 
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+/// Says that the node has no room.
+pub(super) fn busy(text: &'static str) -> HttpResponse {
+    plain(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 fn plain(status: StatusCode, text: &'static str) -> HttpResponse {

@@ -247,6 +247,39 @@ async fn a_connection_too_many_waits_until_another_ends() {
     assert!(waiting.await.starts_with("HTTP/1.1 200"));
 }
 
+#[tokio::test]
+async fn who_says_nothing_makes_room_and_websockets_leave_some() {
+    let config = RpcConfig { connections_max: 4, ..RpcConfig::default() };
+    let served = Served::with(config, Node::new()).await;
+    let address = served.server.address();
+    let url = format!("ws://{address}");
+    let sockets = [Client::web_socket(&url).await, Client::web_socket(&url).await];
+    let sockets = sockets.map(|socket| socket.expect("half of the places are for WebSockets"));
+    let refused = Client::web_socket(&url).await;
+    assert!(refused.is_err(), "and no more than half");
+
+    // One says nothing, one never ends its body, and three more come in their place.
+    let mut silent = TcpStream::connect(address).await.expect("a connection");
+    let mut slow = TcpStream::connect(address).await.expect("a connection");
+    let head = format!("POST / HTTP/1.1\r\nHost: {address}\r\n{JSON}Content-Length: 100\r\n\r\n[");
+    slow.write_all(head.as_bytes()).await.expect("sent");
+    let mut guests = Vec::new();
+    for _ in 0..3 {
+        let mut guest = TcpStream::connect(address).await.expect("a connection");
+        let answered = tokio::time::timeout(Duration::from_secs(10), ask(&mut guest, "localhost")).await;
+        assert!(answered.expect("it gets a place").starts_with("HTTP/1.1 200"));
+        guests.push(guest);
+    }
+    let mut nothing = [0; 1];
+    for closed in [&mut silent, &mut slow] {
+        // A connection that is closed with bytes unread is reset.
+        assert!(matches!(closed.read(&mut nothing).await, Ok(0) | Err(_)));
+    }
+    for socket in sockets {
+        assert!(socket.node_get_health().await.is_ok(), "a WebSocket may be silent");
+    }
+}
+
 /// A text frame of a WebSocket, masked as a client must.
 fn frame(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).expect("a short text");
