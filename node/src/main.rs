@@ -19,6 +19,7 @@ mod low_water;
 mod membership;
 mod mempool;
 mod metrics;
+mod rpc_threads;
 mod run;
 mod serve;
 mod shared;

@@ -196,6 +196,12 @@ impl Mempool {
         (pending.waiting.len(), pending.bytes)
     }
 
+    /// Whether it waits or is final, as far as this node can read.
+    pub(crate) fn is_known(&self, id: &TransactionId) -> bool {
+        let waits = self.pending.lock().unwrap_or_else(PoisonError::into_inner).by_id.contains_key(id);
+        waits || self.chain.position(id).is_ok_and(|position| position.is_some())
+    }
+
     /// A transaction that waits.
     pub(crate) fn get(&self, id: &TransactionId) -> Option<Arc<SignedTransaction>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(id).cloned()

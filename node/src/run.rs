@@ -29,6 +29,7 @@ use crate::ledger::{Ledger, LedgerError, Opened};
 use crate::low_water;
 use crate::membership::{Admission, Membership};
 use crate::mempool::Mempool;
+use crate::rpc_threads::RpcThreads;
 use crate::serve::Serve;
 use crate::shared::Shared;
 use crate::shell::{Host, Shell};
@@ -67,6 +68,8 @@ pub(crate) enum RunError {
     NetworkTask(#[from] cairn_network::TaskError),
     #[error("the node stopped: its driver panicked; please report what it printed")]
     DriverPanicked,
+    #[error("the threads for JSON-RPC: {0}")]
+    Threads(std::io::Error),
     #[error("waiting for signals: {0}")]
     Signals(std::io::Error),
 }
@@ -170,7 +173,8 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     };
     let low_water = low_water::watch(Arc::clone(&directory), low_water_mib, Arc::clone(&shared));
     let backend = NodeBackend::new(Arc::clone(&chain), mempool, shared, handle, accepted_sender, text, key);
-    let rpc = cairn_rpc::serve(config.rpc.to_rpc(), backend).await?;
+    let rpc_threads = RpcThreads::start().map_err(RunError::Threads)?;
+    let rpc = rpc_threads.serve(config.rpc.to_rpc(), backend).await?;
     tracing::info!(url = %format!("http://{}", rpc.address()), "listening for JSON-RPC");
 
     let (stop, stopped) = watch::channel(false);

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_network::{NetworkEvent, NetworkEvents, NetworkHandle, PeerKey, PublishError, SendError};
+use cairn_network::{NetworkEvent, NetworkEvents, NetworkHandle, Offence, PeerKey, PublishError, SendError};
 use cairn_types::{SignedTransaction, encode};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -91,6 +91,10 @@ impl Surroundings for Host {
 
     fn publish(&self, batch: Vec<u8>) -> Result<(), PublishError> {
         self.network.publish_transactions(batch)
+    }
+
+    fn blame(&self, peer: PeerKey, offence: Offence) {
+        self.network.blame(peer, offence);
     }
 
     /// Sends a request from a task of its own.

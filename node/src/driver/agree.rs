@@ -1,7 +1,7 @@
 //! The driver's part in agreement: what comes in is checked and fed to the machine, what the machine asks for is done.
 
 use cairn_consensus::{Effect, Input, Message, Timer, TimerKind, Validity};
-use cairn_network::PeerKey;
+use cairn_network::{Offence, PeerKey};
 use cairn_types::{Block, BlockHash, Certificate, Height, Round, ValidatorIndex};
 use std::time::Duration;
 
@@ -122,7 +122,10 @@ impl Driver {
             Ok(Frame::Message(bytes)) => self.on_message(from, &bytes)?,
             Ok(Frame::Block(bytes)) => self.on_block(from, bytes)?,
             Ok(Frame::Head(height)) => self.on_head(from, height),
-            Err(error) => tracing::warn!(peer = %from.peer_id(), %error, "a frame that does not decode"),
+            Err(error) => {
+                tracing::warn!(peer = %from.peer_id(), %error, "a frame that does not decode");
+                self.surroundings.blame(from, Offence::Malformed);
+            }
         }
         Ok(())
     }
@@ -132,6 +135,7 @@ impl Driver {
             Ok(message) => message,
             Err(error) => {
                 tracing::warn!(peer = %from.peer_id(), %error, "a message that does not decode");
+                self.surroundings.blame(from, Offence::Malformed);
                 return Ok(());
             }
         };
@@ -153,7 +157,10 @@ impl Driver {
                 }
                 self.inputs.push_back(Input::Message(message));
             }
-            Err(error) => tracing::warn!(peer = %from.peer_id(), %error, "a message that does not verify"),
+            Err(error) => {
+                tracing::warn!(peer = %from.peer_id(), %error, "a message that does not verify");
+                self.surroundings.blame(from, Offence::FalseMessage);
+            }
         }
         Ok(())
     }
@@ -163,6 +170,7 @@ impl Driver {
         // Only the header's place is needed here; judging decodes the rest.
         let Ok(header) = Block::from_bytes(&bytes).map(|block| block.header) else {
             tracing::warn!(peer = %from.peer_id(), "a block that does not decode");
+            self.surroundings.blame(from, Offence::Malformed);
             return Ok(());
         };
         // Who follows fetches blocks when they are final, and who ends wants none.
@@ -175,7 +183,7 @@ impl Driver {
             let round = self.machine.under_way().map_or(Round::ZERO, |(_, round)| round);
             let is_wanted = !self.undecided.is_fresh(&block) || self.undecided.has_room();
             if !self.undecided.is_known(&block) && is_wanted && self.undecided.admit(from, round) {
-                self.judge(block, header.height, &bytes)?;
+                self.judge(from, block, header.height, &bytes)?;
             }
         } else if Some(header.height) == next.next() {
             self.undecided.keep_early(from, bytes);
@@ -183,7 +191,7 @@ impl Driver {
         Ok(())
     }
 
-    fn judge(&mut self, block: BlockHash, height: Height, bytes: &[u8]) -> Result<(), DriverError> {
+    fn judge(&mut self, from: PeerKey, block: BlockHash, height: Height, bytes: &[u8]) -> Result<(), DriverError> {
         match ledger::judge(&self.chain, bytes, self.signatures.as_ref()) {
             Ok(judged) => {
                 let drift = self.undecided.is_fresh(&block).then(|| self.drift(&judged)).flatten();
@@ -199,6 +207,7 @@ impl Driver {
             Err(BlockError::Unreadable(error)) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%height, %block, %error, "an invalid block was proposed");
+                self.surroundings.blame(from, Offence::InvalidBlock);
                 self.undecided.insert_invalid(block);
                 self.inputs.push_back(Input::BlockExecuted { height, block, validity: Validity::Invalid });
             }

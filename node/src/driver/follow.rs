@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cairn_consensus::Input;
-use cairn_network::PeerKey;
+use cairn_network::{Offence, PeerKey};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::{Certificate, Height, ValidatorSet, codec};
 
@@ -188,6 +188,7 @@ impl Driver {
                 Err(BlockError::Unreadable(error)) => return Err(error.into()),
                 Err(error) => {
                     tracing::warn!(peer = %from.peer_id(), %error, "a peer sent a block that is not the next one");
+                    self.surroundings.blame(from, Offence::InvalidBlock);
                     self.follow.is_moving = false;
                     self.follow.disbelieve(from, self.surroundings.elapsed());
                     return Ok(());

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use cairn_consensus::{Message, MessageError, VerifiedMessage};
-use cairn_network::{PeerKey, PublishError, RequestError, SendError};
+use cairn_network::{Offence, PeerKey, PublishError, RequestError, SendError};
 use cairn_types::{ChainId, ValidatorSet};
 
 use crate::frame::Request;
@@ -54,6 +54,10 @@ pub(crate) trait Surroundings: Send {
     /// # Errors
     /// [`PublishError`]: it was not gossiped.
     fn publish(&self, batch: Vec<u8>) -> Result<(), PublishError>;
+
+    /// Says that a peer did what an honest node does not do. Too much of it ends its connections for a while; a world without
+    /// connections may let it pass.
+    fn blame(&self, _peer: PeerKey, _offence: Offence) {}
 
     /// Asks a peer. Its answer comes as an [`Answer`], also when there is none.
     fn request(&self, to: PeerKey, request: Request);
