@@ -40,29 +40,39 @@ pub(crate) fn target() -> PathBuf {
 /// If it cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let profile = profile();
-        let path = profile.join("cairn");
-        // An old program would be tested in silence, so cargo looks whether there is anything to build.
-        let is_release = profile.file_name().is_some_and(|name| name == "release");
-        // What cargo tells this test about its own package would make packages with a say in it look changed.
-        let of_this_package = std::env::vars_os().map(|(name, _)| name).filter(|name| {
-            let name = name.to_string_lossy();
-            name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        });
-        let mut cargo = Command::new(env!("CARGO"));
-        of_this_package.for_each(|name| {
-            cargo.env_remove(name);
-        });
-        let built = cargo
-            .args(["build", "--quiet", "--workspace", "--bin", "cairn", "--locked"])
-            .args(is_release.then_some("--release"))
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .status()
-            .expect("cargo runs: it built this");
-        assert!(built.success(), "cargo build --workspace --bin cairn failed");
-        path
-    })
+    PROGRAM.get_or_init(|| built("bin", "cairn", &profile().join("cairn")))
+}
+
+/// An example of this workspace, up to date: a program for tests.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn example(name: &str) -> PathBuf {
+    built("example", name, &profile().join("examples").join(name))
+}
+
+/// Has cargo build a program, and says where it is.
+fn built(kind: &str, name: &str, path: &Path) -> PathBuf {
+    let profile = profile();
+    // An old program would be tested in silence, so cargo looks whether there is anything to build.
+    let is_release = profile.file_name().is_some_and(|name| name == "release");
+    // What cargo tells this test about its own package would make packages with a say in it look changed.
+    let of_this_package = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    let mut cargo = Command::new(env!("CARGO"));
+    of_this_package.for_each(|name| {
+        cargo.env_remove(name);
+    });
+    let built = cargo
+        .args(["build", "--quiet", "--workspace", &format!("--{kind}"), name, "--locked"])
+        .args(is_release.then_some("--release"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .status()
+        .expect("cargo runs: it built this");
+    assert!(built.success(), "cargo build --workspace --{kind} {name} failed");
+    path.to_owned()
 }
 
 /// Networks of one test program get ports of their own; others are probed.
