@@ -129,13 +129,15 @@ impl Target {
         (mutate(&mut random, made, &other, self.words, INPUT_BYTES_MAX), false)
     }
 
+    /// The same; a panic on the way is a complaint, because what makes inputs uses the code that is tested.
+    fn made(&self, seed: u64, index: u64) -> Result<(Vec<u8>, bool), String> {
+        caught(|| self.input(seed, index)).map_err(|panic| format!("while it was made, {panic}"))
+    }
+
     /// What is wrong with the target's answer to an input, and what the answer was. A panic is a complaint.
     pub fn judge(&self, input: &[u8], measure: Option<Measure>) -> Result<Seen, String> {
-        quietly();
-        PANIC.with(|panic| *panic.borrow_mut() = None);
         let mut answer = None;
-        let mut work = || answer = Some(catch_unwind(AssertUnwindSafe(|| (self.check)(input))));
-        WATCHED.with(|watched| watched.set(true));
+        let mut work = || answer = Some(caught(|| (self.check)(input)));
         let peak = match measure {
             Some(measure) => Some(measure(&mut work)),
             None => {
@@ -143,14 +145,7 @@ impl Target {
                 None
             }
         };
-        WATCHED.with(|watched| watched.set(false));
-        let answer = match answer {
-            Some(Ok(answer)) => answer,
-            _ => {
-                let panic = PANIC.with(|panic| panic.borrow_mut().take());
-                return Err(panic.unwrap_or_else(|| "panic: without a word".to_owned()));
-            }
-        };
+        let answer = answer.unwrap_or_else(|| Err("panic: without a word".to_owned()))?;
         if let (Some(peak), Some((for_each_byte, besides))) = (peak, self.memory) {
             let most = for_each_byte.saturating_mul(input.len() as u64).saturating_add(besides);
             if peak > most {
@@ -165,6 +160,17 @@ thread_local! {
     /// Whether a panic of this thread belongs to an input.
     static WATCHED: Cell<bool> = const { Cell::new(false) };
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// What `work` gives, or where and why it panicked.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    quietly();
+    PANIC.with(|panic| *panic.borrow_mut() = None);
+    WATCHED.with(|watched| watched.set(true));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    WATCHED.with(|watched| watched.set(false));
+    let said = || PANIC.with(|panic| panic.borrow_mut().take());
+    result.map_err(|_| said().unwrap_or_else(|| "panic: without a word".to_owned()))
 }
 
 /// Panics of inputs are kept instead of printed; all others are printed as ever.
@@ -248,6 +254,17 @@ struct Progress {
     longest: AtomicU64,
 }
 
+impl Progress {
+    /// Keeps a failure, unless there is one of its kind.
+    fn fail(&self, failure: Failure) {
+        let mut failures = locked(&self.failures);
+        let is_new = !failures.iter().any(|other| kind(&other.complaint) == kind(&failure.complaint));
+        if is_new && failures.len() < KEPT_MAX {
+            failures.push(failure);
+        }
+    }
+}
+
 /// What a thread is at: the target's place, the input's number, and the milliseconds since the start, plus one.
 #[derive(Default)]
 struct Slot {
@@ -320,9 +337,11 @@ pub fn run(targets: &[Target], plan: &Plan, kept: impl Fn(&Target) -> Vec<Vec<u8
                 })
             })
             .collect();
-        workers.into_iter().for_each(|worker| worker.join().expect("inputs' panics are caught"));
+        let ended: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        // The watch ends whatever became of the workers, or a bug here would look like a hang.
         done.store(true, Ordering::Relaxed);
         watch.thread().unpark();
+        ended.into_iter().for_each(|worker| worker.expect("inputs' panics are caught"));
     });
     let growth_mb = most.load(Ordering::Relaxed).max(resident_mb()).saturating_sub(before);
     let mut report = Report { tallies: Vec::new(), failures: Vec::new(), growth_mb };
@@ -353,7 +372,13 @@ fn chunk(target: &Target, progress: &Progress, inputs: std::ops::Range<u64>, pla
     let (mut accepted, mut longest, mut times) = (0, 0, Vec::new());
     let count = inputs.end - inputs.start;
     for index in inputs {
-        let (input, is_valid) = target.input(plan.seed, index);
+        let (input, is_valid) = match target.made(plan.seed, index) {
+            Ok(made) => made,
+            Err(complaint) => {
+                progress.fail(Failure { target: target.name, index: Some(index), complaint, input: Vec::new() });
+                continue;
+            }
+        };
         slot.index.store(index, Ordering::Relaxed);
         slot.since.store(start.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
         let measure = plan.measure.filter(|_| index % MEASURED_ONE_IN == 0);
@@ -386,11 +411,7 @@ fn chunk(target: &Target, progress: &Progress, inputs: std::ops::Range<u64>, pla
             Ok(Seen::Refused) => continue,
             Err(complaint) => complaint,
         };
-        let mut failures = locked(&progress.failures);
-        let is_new = !failures.iter().any(|other| kind(&other.complaint) == kind(&complaint));
-        if is_new && failures.len() < KEPT_MAX {
-            failures.push(Failure { target: target.name, index: Some(index), complaint, input });
-        }
+        progress.fail(Failure { target: target.name, index: Some(index), complaint, input });
     }
     progress.inputs.fetch_add(count, Ordering::Relaxed);
     progress.accepted.fetch_add(accepted, Ordering::Relaxed);
@@ -411,7 +432,7 @@ fn end_hangs(targets: &[&Target], slots: &[Slot], start: Instant, seed: u64) {
             continue;
         }
         let (target, index) = (targets[slot.target.load(Ordering::Relaxed)], slot.index.load(Ordering::Relaxed));
-        let input = target.input(seed, index).0;
+        let input = target.made(seed, index).map(|made| made.0).unwrap_or_default();
         let digits: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
         eprintln!("target {}, seed {seed}, input {index} does not end: {digits}", target.name);
         std::process::abort();

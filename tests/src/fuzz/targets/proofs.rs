@@ -25,7 +25,9 @@ fn question(scene: &Scene, random: &mut Random) -> Vec<u8> {
     let state = random.below(scene.trees.len());
     let tree = &scene.trees[state];
     let mut key: Vec<u8> = match random.pick(&scene.keys) {
-        key if random.once_in(2) => key.clone(),
+        key if random.once_in(3) => key.clone(),
+        // Short ones, with long lists, as often as all others.
+        key if random.once_in(2) => key[..random.below(3.min(key.len() + 1))].to_vec(),
         key => key[..random.below(key.len() + 1)].to_vec(),
     };
     if random.once_in(4) {
@@ -34,7 +36,13 @@ fn question(scene: &Scene, random: &mut Random) -> Vec<u8> {
     let kind = random.number() as u8;
     key.truncate(250);
     let head = [state as u8, kind, key.len() as u8];
-    let query = asked(scene, &[&head[..], &key].concat()).map(|(_, query, _)| query);
+    // A liar shows the proof of a narrower question: a part of the list, as if it were all of it.
+    let narrower = random.pick(&scene.keys);
+    let query = if random.once_in(3) && narrower.starts_with(&key) {
+        Some(Query::prefix(&narrower[..narrower.len().min(key.len() + 1 + random.below(8))]))
+    } else {
+        asked(scene, &[&head[..], &key].concat()).map(|(_, query, _)| query)
+    };
     let proof = query.and_then(|query| tree.prove(&query).ok()).map_or_else(Vec::new, |proof| proof.encode());
     [&head[..], &key, &proof].concat()
 }
@@ -43,7 +51,10 @@ fn question(scene: &Scene, random: &mut Random) -> Vec<u8> {
 fn state_proofs(scene: &'static Scene) -> Target {
     let mut random = Random::new(5);
     let corpus = (0..200).map(|_| question(scene, &mut random));
-    let proven = |input: &Vec<u8>| asked(scene, input).is_some_and(|(_, _, proof)| !proof.is_empty());
+    let proven = |input: &Vec<u8>| {
+        let Some((tree, query, bytes)) = asked(scene, input) else { return false };
+        StateProof::decode(bytes).is_ok_and(|proof| proof.verify(&tree.root(), &query).is_ok())
+    };
     let corpus: Vec<Vec<u8>> = corpus.filter(proven).collect();
     Target::new("state-proof", 170, corpus, move |input| {
         let Some((tree, query, bytes)) = asked(scene, input) else { return Ok(Seen::Refused) };
