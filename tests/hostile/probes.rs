@@ -78,7 +78,7 @@ fn probes(address: SocketAddr) -> Vec<Probe> {
     add("an unknown parameter", json(&called("device_list", r#"{"limitt":1}"#)), PARAMETER);
     add(
         "a method given twice",
-        json(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"node_getVersion","method":"chain_getStatus"}}"#)),
+        json(r#"{"jsonrpc":"2.0","id":1,"method":"node_getVersion","method":"chain_getStatus"}"#),
         NO_JSON,
     );
     let id = "0a".repeat(32);
