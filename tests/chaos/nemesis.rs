@@ -192,7 +192,7 @@ impl Nemesis {
                 tokio::time::sleep(self.hold).await;
             }
             Trouble::Lossy => {
-                self.world.everywhere(Weather { loss_percent: LOSS_PERCENT, ..Weather::default() });
+                self.world.lose(LOSS_PERCENT);
                 tokio::time::sleep(self.hold * 2).await;
             }
             Trouble::Narrow => {

@@ -11,12 +11,15 @@ use cairn_tests::Network;
 use cairn_tests::proxy::{Link, Weather};
 
 use crate::faults::{Control, Shim};
+use crate::kernel::{Kernel, Packets};
 
 /// See the module.
 pub(crate) struct World {
     pub(crate) network: Network,
     /// By who dials, and who is dialled.
     links: BTreeMap<(usize, usize), Link>,
+    /// Cuts lines, if the test has a network namespace.
+    kernel: Option<Kernel>,
     /// One for each node, if there is a C compiler.
     pub(crate) controls: Vec<Control>,
 }
@@ -32,7 +35,13 @@ pub(crate) enum Deaf {
 
 impl World {
     /// Makes a network whose nodes meet through lines. Nothing runs yet.
-    pub(crate) async fn make(validators: u16, observers: u16, options: &[&str], seed: u64) -> Self {
+    pub(crate) async fn make(
+        validators: u16,
+        observers: u16,
+        options: &[&str],
+        seed: u64,
+        kernel: Option<Kernel>,
+    ) -> Self {
         let mut network = Network::make(validators, observers, options);
         let mut links = BTreeMap::new();
         let count = network.nodes.len();
@@ -66,7 +75,7 @@ impl World {
                 Vec::new()
             }
         };
-        Self { network, links, controls }
+        Self { network, links, kernel, controls }
     }
 
     /// Gives every line the same weather.
@@ -74,8 +83,22 @@ impl World {
         self.links.values().for_each(|link| link.set(weather));
     }
 
+    /// Loses so much on every line.
+    pub(crate) fn lose(&self, loss_percent: u8) {
+        match &self.kernel {
+            Some(kernel) => {
+                let ports: Vec<u16> = self.links.values().map(|link| link.address().port()).collect();
+                kernel.lose(&ports, loss_percent);
+            }
+            None => self.everywhere(Weather { loss_percent, ..Weather::default() }),
+        }
+    }
+
     /// Makes every line good.
     pub(crate) fn heal(&self) {
+        if let Some(kernel) = &self.kernel {
+            kernel.heal();
+        }
         self.everywhere(Weather::default());
     }
 
@@ -84,12 +107,23 @@ impl World {
         for (dialler, dialled) in [(first, second), (second, first)] {
             // What the first sends goes outward on lines that it dialled, and inward on those of the second.
             let from_first = dialler == first;
+            let link = &self.links[&(dialler, dialled)];
+            if let Some(kernel) = &self.kernel {
+                let port = link.address().port();
+                if deaf == Deaf::Both || from_first {
+                    kernel.cut(port, Packets::Outward);
+                }
+                if deaf == Deaf::Both || !from_first {
+                    kernel.cut(port, Packets::Inward);
+                }
+                continue;
+            }
             let weather = Weather {
                 outward_stalled: deaf == Deaf::Both || from_first,
                 inward_stalled: deaf == Deaf::Both || !from_first,
                 ..Weather::default()
             };
-            self.links[&(dialler, dialled)].set(weather);
+            link.set(weather);
         }
     }
 
