@@ -42,12 +42,14 @@ mod bits;
 mod fold;
 mod hashing;
 mod node;
+mod pieces;
 mod proof;
 mod query;
 mod update;
 mod verify;
 mod walk;
 
+pub use pieces::{PIECE_BYTES_MAX, PieceError, PieceReader};
 pub use proof::{LeafProof, LeafValue, ProofError, StateProof, Step};
 pub use query::Query;
 pub use verify::Proven;

@@ -2,6 +2,7 @@
 
 mod depth;
 mod oracle;
+mod pieces;
 mod proofs;
 mod snapshots;
 mod vectors;

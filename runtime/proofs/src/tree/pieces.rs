@@ -1,0 +1,184 @@
+//! The whole map in pieces, each of which is proven as it comes.
+//!
+//! Somebody who holds only a state root gets the map from whoever has it, a few hundred kilobytes at a time. A piece is a
+//! subtree: a [`StateProof`] of all entries below one node. [`PieceReader`] believes it if the proof holds and if the
+//! piece begins exactly where the last one ended, so a sender who alters, leaves out or repeats an entry is found out at
+//! that very piece, and the next one may come from somebody else.
+//!
+//! Why nothing can lie between two pieces: the branches on a piece's path are hashed with their positions, so the path
+//! says which side of each branch the piece is on. Behind a piece comes the other side of the last branch that it lies
+//! left of, and in there only lefts lead to the first entry.
+//!
+//! It does not know who sends pieces, nor how large they should be.
+
+use super::bits;
+use super::node::{Leaf, Link, Node};
+use super::proof::{LeafProof, LeafValue, ProofError, StateProof, Step};
+use super::query::Query;
+use super::walk::Entries;
+use super::{PROOF_BYTES_MAX, PROOF_LEAVES_MAX, StateTree};
+use cairn_types::Hash;
+
+/// Most bytes that a piece may be asked to have: half of what a proof may have, so that any path fits beside them.
+pub const PIECE_BYTES_MAX: usize = PROOF_BYTES_MAX / 2;
+
+/// A branch on the way from the root down, and whether the way goes right.
+type Turn = (u16, bool);
+
+/// Why a piece is not the next one. Whoever sent it is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PieceError {
+    /// The proof does not hold.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The proof holds, but its piece does not begin where the one before ended.
+    #[error("the piece does not begin where the one before it ended")]
+    NotNext,
+    /// The map is complete already.
+    #[error("a piece behind the last one")]
+    Complete,
+}
+
+/// Takes the pieces of the map with one root, in order.
+#[derive(Clone, Debug)]
+pub struct PieceReader {
+    root: Hash,
+    /// How the next path begins, after which it only goes left; `None` once the map is complete.
+    next: Option<Vec<Turn>>,
+    /// The last key of the last piece.
+    last: Option<Vec<u8>>,
+}
+
+impl PieceReader {
+    /// Begins with the first piece of the map with this root, which must be certified.
+    pub const fn new(root: Hash) -> Self {
+        Self { root, next: Some(Vec::new()), last: None }
+    }
+
+    /// The key behind which the next piece begins; `None` before the first piece.
+    pub fn after(&self) -> Option<&[u8]> {
+        self.last.as_deref()
+    }
+
+    /// Whether every entry of the map has come.
+    pub const fn is_complete(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Takes the next piece, and answers with its entries `(key, value)`, ascending by key.
+    ///
+    /// # Errors
+    /// [`PieceError`]: it is not the next piece of this map, and nothing has changed. Whoever sent it is to blame.
+    pub fn accept(&mut self, proof: &StateProof) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PieceError> {
+        let expected = self.next.as_ref().ok_or(PieceError::Complete)?;
+        let Some(first) = proof.leaves.first() else {
+            // The empty map is its own only piece.
+            let entries = proof.verify(&self.root, &Query::prefix(&[]))?.into_entries();
+            self.next = None;
+            return Ok(entries);
+        };
+        // All that lies below the last branch of the path.
+        let bits = proof.path.last().map_or(0, |step| step.bit.saturating_add(1));
+        let entries = proof.verify(&self.root, &Query::bits(&first.key, bits)?)?.into_entries();
+        let way: Vec<Turn> = proof.path.iter().map(|step| (step.bit, bits::bit(&first.key, step.bit))).collect();
+        let (begin, rest) = way.split_at_checked(expected.len()).ok_or(PieceError::NotNext)?;
+        if begin != expected.as_slice() || rest.iter().any(|(_, right)| *right) || entries.is_empty() {
+            return Err(PieceError::NotNext);
+        }
+        self.last = entries.last().map(|(key, _)| key.clone());
+        self.next = behind(way);
+        Ok(entries)
+    }
+}
+
+/// How the path of what comes next begins; `None` if nothing does.
+fn behind(mut way: Vec<Turn>) -> Option<Vec<Turn>> {
+    while way.pop_if(|(_, right)| *right).is_some() {}
+    way.last_mut()?.1 = true;
+    Some(way)
+}
+
+impl StateTree {
+    /// The next piece of the map behind the key `after`, which ends a piece; the first one, if it is `None`. It has about
+    /// `bytes_max` bytes of entries at most, and always one entry. `None` if nothing follows, or no entry has that key.
+    ///
+    /// The work is bounded by the size of the piece.
+    pub fn piece_after(&self, after: Option<&[u8]>, bytes_max: usize) -> Option<StateProof> {
+        let Some(top) = self.top.as_ref() else {
+            return after.is_none().then(|| StateProof { count: self.count, path: Vec::new(), leaves: Vec::new() });
+        };
+        let (mut path, link) = match after {
+            None => (Vec::new(), top),
+            Some(after) => way_behind(top, after)?,
+        };
+        // From the first entry up, as long as what is added fits.
+        let mut spine = vec![link];
+        while let Some(Node::Branch(branch)) = spine.last().map(|link| &link.node) {
+            spine.push(&branch.left);
+        }
+        let mut room = Room { bytes: bytes_max.min(PIECE_BYTES_MAX), leaves: PROOF_LEAVES_MAX };
+        let mut piece = spine.pop()?;
+        room.take(piece.first());
+        while let Some(above) = spine.last() {
+            let Node::Branch(branch) = &above.node else { break };
+            if !Entries::all(Some(&branch.right)).all(|entry| room.take_entry(entry)) {
+                break;
+            }
+            piece = above;
+            spine.pop();
+        }
+        for above in spine {
+            if let Node::Branch(branch) = &above.node {
+                path.push(Step { bit: branch.bit, sibling: branch.right.hash });
+            }
+        }
+        let full = |(key, value): (&[u8], &[u8])| LeafProof { key: key.to_vec(), value: LeafValue::Full(value.to_vec()) };
+        let leaves = Entries::all(Some(piece)).map(full).collect();
+        Some(StateProof { count: self.count, path, leaves })
+    }
+}
+
+/// The greatest subtree all of whose keys are above `after` and in which the next one is, and the path to it.
+fn way_behind<'a>(top: &'a Link, after: &[u8]) -> Option<(Vec<Step>, &'a Link)> {
+    let mut way = Vec::new();
+    let mut link = top;
+    while let Node::Branch(branch) = &link.node {
+        let right = bits::bit(after, branch.bit);
+        way.push((branch, right));
+        link = branch.side(right);
+    }
+    if link.first().key() != after {
+        return None;
+    }
+    while way.pop_if(|(_, right)| *right).is_some() {}
+    let (last, _) = way.pop()?;
+    let step = |(branch, right): (&std::sync::Arc<super::node::Branch>, bool)| Step {
+        bit: branch.bit,
+        sibling: branch.side(!right).hash,
+    };
+    let path = way.into_iter().map(step).chain([Step { bit: last.bit, sibling: last.left.hash }]).collect();
+    Some((path, &last.right))
+}
+
+/// What a piece can still take.
+struct Room {
+    bytes: usize,
+    leaves: usize,
+}
+
+impl Room {
+    fn take(&mut self, leaf: &Leaf) {
+        self.take_entry(leaf.entry());
+    }
+
+    /// Whether there was room.
+    fn take_entry(&mut self, (key, value): (&[u8], &[u8])) -> bool {
+        /// Length of the key, tag, and length of the value.
+        const OVERHEAD_BYTES: usize = 4;
+        let wanted = key.len() + value.len() + OVERHEAD_BYTES;
+        let fits = wanted <= self.bytes && self.leaves > 0;
+        self.bytes = self.bytes.saturating_sub(wanted);
+        self.leaves = self.leaves.saturating_sub(1);
+        fits
+    }
+}
