@@ -6,6 +6,8 @@
 //! blocks/repaired/00000000000000000007.blocks   a damaged height, fetched from a peer again
 //! ```
 //!
+//! A log may begin above block 1, and old blocks may be dropped: see [`crate::base`].
+//!
 //! It does not know what is in a block or a certificate: whoever appends has verified both. It keeps a frame for each
 //! height (`frame.rs` has the bytes and why they are so), heights contiguous, and four bytes of memory a height.
 //!
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use cairn_types::Height;
 use cairn_types::limits::ENCODED_BLOCK_BYTES_MAX;
 
+use crate::base::LogExtent;
 use crate::disk::{self, Disk, DiskFile, real_disk};
 use crate::error::StorageError;
 use crate::frame::{Caps, FRAMES_START, HEADER_BYTES, Kind, Preamble, TRAILER_BYTES};
@@ -203,7 +206,105 @@ impl BlockLog {
         directory: &Path,
         first_height: Height,
     ) -> Result<(Self, LogRecovery), StorageError> {
-        recovery::open(disk, directory, first_height.get())
+        Self::open_extent(disk, directory, LogExtent { origin: first_height, first: first_height })
+    }
+
+    /// Opens the log in `directory` beside a base, which says where it was begun and which heights it keeps. Files that
+    /// only hold lower heights are removed.
+    ///
+    /// # Errors
+    /// As [`BlockLog::open_on`].
+    pub fn open_extent(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        extent: LogExtent,
+    ) -> Result<(Self, LogRecovery), StorageError> {
+        recovery::open(disk, directory, extent)
+    }
+
+    /// The height to append.
+    pub const fn next(&self) -> Height {
+        Height::new(self.next)
+    }
+
+    /// What a base beside this log must say if it keeps the heights from `first` on.
+    pub fn extent_from(&self, first: Height) -> LogExtent {
+        LogExtent { origin: Height::new(self.shared.origin), first }
+    }
+
+    /// The first height of the file that holds `height`: what can be dropped without copying ends before it.
+    pub fn file_start(&self, height: Height) -> Option<Height> {
+        self.shared.segment_of(height.get()).map(|(first, _)| Height::new(first))
+    }
+
+    /// Begins a new file, so that what was appended so far can be dropped without copying.
+    ///
+    /// # Errors
+    /// As [`BlockLog::append`].
+    pub fn begin_file(&mut self) -> Result<(), StorageError> {
+        self.refuse_if_poisoned()?;
+        if self.end <= FRAMES_START {
+            return Ok(());
+        }
+        let result = self.start_segment(self.next);
+        if let Err(error) = &result {
+            self.poisoned = Some(error.to_string());
+        }
+        result
+    }
+
+    /// Drops the blocks below `first`, and removes the files that only hold such; how many. The base beside the log must
+    /// say so already.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`]: what could not be removed is at the next opening.
+    pub fn drop_below(&mut self, first: Height) -> Result<usize, StorageError> {
+        let hidden = self.shared.hide_below(first.get());
+        let disk = self.shared.disk.as_ref();
+        for segment in &hidden {
+            let path = self.shared.segment_path(*segment);
+            disk.remove(&path).map_err(StorageError::io("remove", &path))?;
+        }
+        if !hidden.is_empty() {
+            disk::sync_directory(disk, &self.shared.directory)?;
+        }
+        Ok(hidden.len())
+    }
+
+    /// Copies the blocks from `at` on out of the file that holds it into one of their own, so that [`BlockLog::drop_below`]
+    /// can remove the old one. The base beside the log must say already that lower heights are dropped.
+    ///
+    /// # Errors
+    /// [`StorageError::LogDamaged`] if one of them cannot be read; [`StorageError::Io`]. Nothing is lost then.
+    pub fn split_at(&mut self, at: Height) -> Result<(), StorageError> {
+        self.refuse_if_poisoned()?;
+        let Some((first, count)) = self.shared.segment_of(at.get()) else { return Ok(()) };
+        let end = first.saturating_add(count as u64);
+        if first == at.get() || at.get() >= end {
+            return Ok(());
+        }
+        let preamble = Preamble { magic: MAGIC, salt: self.shared.salt, numbers: [self.shared.origin, at.get()] };
+        let mut bytes = preamble.encode();
+        let mut offsets = Vec::new();
+        for height in at.get()..end {
+            let height = Height::new(height);
+            let record = self.read(height)?;
+            let record = record.ok_or(StorageError::HeightNotNext { expected: height, found: Height::new(end) })?;
+            let offset = bytes.len() as u64;
+            offsets.push(u32::try_from(offset).expect("a part of a segment is within SEGMENT_BYTES_MAX"));
+            let parts = [record.block.as_slice(), record.certificate.as_slice()];
+            self.shared.key.encode(offset, Kind::Block, height.get(), offset, parts, &mut bytes);
+        }
+        let path = self.shared.segment_path(at.get());
+        let disk = self.shared.disk.as_ref();
+        disk::replace_file(disk, &path, &bytes)?;
+        if first == self.active_first {
+            self.active = DiskFile::open(disk, &path)?;
+            self.active_first = at.get();
+            self.end = bytes.len() as u64;
+        }
+        self.shared.split(Segment { first: at.get(), offsets });
+        Ok(())
     }
 
     /// Begins a new segment at this length in bytes instead of [`SEGMENT_BYTES_MAX`], for as long as the log is open: short
@@ -284,7 +385,7 @@ impl BlockLog {
             Err(other) => return Err(other),
         }
         let disk = self.shared.disk.as_ref();
-        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [self.shared.first, height.get()] };
+        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [self.shared.origin, height.get()] };
         let mut bytes = preamble.encode();
         preamble.key().encode(FRAMES_START, Kind::Block, height.get(), FRAMES_START, [block, certificate], &mut bytes);
         let path = self.shared.repaired_path(height.get());
@@ -342,7 +443,7 @@ impl BlockLog {
 
     fn start_segment(&mut self, first: u64) -> Result<(), StorageError> {
         let path = self.shared.segment_path(first);
-        let preamble = Preamble { magic: MAGIC, salt: self.shared.salt, numbers: [self.shared.first, first] };
+        let preamble = Preamble { magic: MAGIC, salt: self.shared.salt, numbers: [self.shared.origin, first] };
         let disk = self.shared.disk.as_ref();
         disk::replace_file(disk, &path, &preamble.encode())?;
         self.active = DiskFile::open(disk, &path)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cairn_types::{ChainId, Height};
 
+use crate::base::{BASE_FILE, BasePlace, BaseReader, LogExtent};
 use crate::block_log::{BlockLog, LogRecovery};
 use crate::disk::{self, Disk, DiskFile, Lock, real_disk};
 use crate::error::StorageError;
@@ -18,6 +19,10 @@ use crate::write_ahead_log::{WalContents, WriteAheadLog};
 /// The store's format: what the files and directories are called, and what they mean together. Each file states its own
 /// format besides.
 pub const STORE_FORMAT: u32 = 1;
+
+/// The store's format once it has a base: older programs, which do not know that blocks may be missing before the log's
+/// first, refuse it in words.
+pub const BASED_STORE_FORMAT: u32 = 2;
 
 /// How much of a `format` file is read, in bytes; ours has about 90.
 const FORMAT_FILE_BYTES_MAX: usize = 1024;
@@ -82,7 +87,8 @@ impl DataDirectory {
         let text = String::from_utf8_lossy(bytes.get(..got).unwrap_or_default());
         let mut lines = text.lines();
         let format = lines.next().unwrap_or_default();
-        if format.strip_prefix("cairn store ") != Some(&STORE_FORMAT.to_string()) {
+        let known = [STORE_FORMAT, BASED_STORE_FORMAT];
+        if !known.iter().any(|known| format.strip_prefix("cairn store ") == Some(&known.to_string())) {
             return Err(StorageError::FormatUnknown { path, found: format.to_owned(), expected: STORE_FORMAT });
         }
         let found = lines.next().and_then(|line| line.strip_prefix("chain ")).unwrap_or("none").to_owned();
@@ -100,6 +106,32 @@ impl DataDirectory {
     /// The disk that it is on.
     pub const fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// Where a base is written, of the store of `chain`.
+    pub fn base_place(&self, chain: ChainId) -> BasePlace {
+        BasePlace { disk: Arc::clone(&self.disk), directory: self.path.clone(), chain }
+    }
+
+    /// Opens the base; `None` if the block log holds everything since block 1.
+    ///
+    /// # Errors
+    /// [`StorageError::PreambleDamaged`]; [`StorageError::FormatUnknown`]; [`StorageError::Io`].
+    pub fn open_base(&self) -> Result<Option<BaseReader>, StorageError> {
+        BaseReader::open(self.disk.as_ref(), &self.base())
+    }
+
+    /// Opens the block log beside a base. What the base says is dropped is removed, if that was interrupted.
+    ///
+    /// # Errors
+    /// As [`BlockLog::open_on`].
+    pub fn open_based_block_log(&self, extent: LogExtent) -> Result<(BlockLog, LogRecovery), StorageError> {
+        BlockLog::open_extent(Arc::clone(&self.disk), &self.blocks(), extent)
+    }
+
+    /// File of the base.
+    pub fn base(&self) -> PathBuf {
+        self.path.join(BASE_FILE)
     }
 
     /// Opens the block log, which starts at `first_height`.

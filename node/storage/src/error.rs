@@ -101,6 +101,14 @@ pub enum StorageError {
     /// A record of the block log is damaged. The rest of the log stays readable; a peer can supply the block.
     #[error("{0}")]
     LogDamaged(LogDamage),
+    /// The base is damaged: it stands for blocks that are not here, so nothing on this disk can replace it.
+    #[error("{} is damaged at byte {offset}, and stands for blocks that are not here; move it, the blocks and the index away, leave the rest, and start the node again: it joins anew", path.display())]
+    BaseDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damage begins, in bytes.
+        offset: u64,
+    },
     /// A repair was asked for a record that is whole.
     #[error("height {height} of the block log is not damaged")]
     NotDamaged {

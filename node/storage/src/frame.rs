@@ -1,4 +1,4 @@
-//! One checked frame, the unit of the block log and of the write-ahead log, and the preamble of their files.
+//! One checked frame, the unit of the block log, the write-ahead log and the base, and the preamble of their files.
 //!
 //! ```text
 //! file   preamble (one sector) · the same again · frame · frame · …
@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     Entry,
     /// The start of a height in the write-ahead log; the number counts frames in the file.
     Height,
+    /// A piece of the base; the number counts frames in the file.
+    Piece,
 }
 
 impl Kind {
@@ -63,6 +65,7 @@ impl Kind {
             Self::Block => 1,
             Self::Entry => 2,
             Self::Height => 3,
+            Self::Piece => 4,
         }
     }
 
@@ -71,6 +74,7 @@ impl Kind {
             1 => Some(Self::Block),
             2 => Some(Self::Entry),
             3 => Some(Self::Height),
+            4 => Some(Self::Piece),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 //! ├── lock              one process at a time
 //! ├── blocks/           BlockLog: THE LEDGER             fdatasync before anyone hears of a block
 //! │   └── quarantine/   what was cut off before damage   until the log has the same blocks again
+//! ├── base              Base: in the place of old blocks  only of a node that joined by snapshot or pruned
 //! ├── consensus.wal     WriteAheadLog: current height    fdatasync before a vote leaves
 //! ├── sign-state        SignState: what was signed last  fdatasync before a signature leaves
 //! └── index-<engine>/   Index: derived, deletable        rebuilt from the block log
@@ -25,6 +26,7 @@
 //! The invariants it keeps: bytes that were not written are never served as if they had been (every frame is checked at
 //! every read); what was acknowledged survives a power cut; what is damaged is named, with its place.
 
+pub mod base;
 pub mod block_log;
 pub mod data_directory;
 pub mod disk;
@@ -34,6 +36,7 @@ pub mod index;
 pub mod sign_state;
 pub mod write_ahead_log;
 
+pub use base::{BASE_PIECE_BYTES_MAX, BasePlace, BaseReader, BaseWriter, LogExtent};
 pub use block_log::{
     BlockLog, BlockLogReader, CutTail, DamageReason, Location, LogDamage, LogRecord, LogRecovery, QuarantineState,
     Quarantined, RecordRef,

@@ -83,7 +83,8 @@ pub(super) struct Segment {
 pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) directory: PathBuf,
-    pub(super) first: u64,
+    /// The height that the log was begun at, as every preamble says.
+    pub(super) origin: u64,
     pub(super) salt: [u8; 16],
     pub(super) key: FrameKey,
     pub(super) index: RwLock<LogIndex>,
@@ -93,6 +94,8 @@ pub(super) struct Shared {
 /// Where every height is.
 #[derive(Debug)]
 pub(super) struct LogIndex {
+    /// The first height that is kept.
+    pub(super) first: u64,
     /// In ascending order, never empty.
     pub(super) segments: Vec<Segment>,
     /// What opening found damaged, in ascending order.
@@ -108,7 +111,7 @@ enum Place {
 
 impl Shared {
     pub(super) fn first(&self) -> Height {
-        Height::new(self.first)
+        Height::new(self.read_index().first)
     }
 
     pub(super) fn tip(&self) -> Option<Height> {
@@ -125,6 +128,37 @@ impl Shared {
 
     pub(super) fn add_segment(&self, segment: Segment) {
         self.write_index().segments.push(segment);
+    }
+
+    /// Hides all heights below `first` from the readers, and names the segments that only hold such.
+    pub(super) fn hide_below(&self, first: u64) -> Vec<u64> {
+        let mut index = self.write_index();
+        index.first = index.first.max(first);
+        let second_starts = index.segments.iter().skip(1).take_while(|segment| segment.first <= first).count();
+        let hidden: Vec<u64> = index.segments.drain(..second_starts).map(|segment| segment.first).collect();
+        index.damaged.retain(|damage| damage.last.get() >= first);
+        drop(index);
+        self.lock_files().retain(|(segment, _)| !hidden.contains(segment));
+        hidden
+    }
+
+    /// The first height of the segment that holds `height`, and how many heights are in it.
+    pub(super) fn segment_of(&self, height: u64) -> Option<(u64, usize)> {
+        let index = self.read_index();
+        let position = index.segments.partition_point(|segment| segment.first <= height);
+        let segment = position.checked_sub(1).and_then(|last| index.segments.get(last))?;
+        Some((segment.first, segment.offsets.len()))
+    }
+
+    /// Lets a new segment stand for the end of the one that held its heights.
+    pub(super) fn split(&self, at: Segment) {
+        let mut index = self.write_index();
+        let position = index.segments.partition_point(|segment| segment.first < at.first);
+        if let Some(before) = position.checked_sub(1).and_then(|last| index.segments.get_mut(last)) {
+            let kept = usize::try_from(at.first - before.first).unwrap_or(usize::MAX);
+            before.offsets.truncate(kept);
+        }
+        index.segments.insert(position, at);
     }
 
     /// Shows records that have become durable to the readers.
@@ -168,7 +202,7 @@ impl Shared {
 
     fn place(&self, height: u64) -> Place {
         let index = self.read_index();
-        if height < self.first || index.tip.is_none_or(|tip| height > tip) {
+        if height < index.first || index.tip.is_none_or(|tip| height > tip) {
             return Place::Beyond;
         }
         let position = index.segments.partition_point(|segment| segment.first <= height);

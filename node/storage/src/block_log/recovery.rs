@@ -15,6 +15,7 @@ use super::reader::{LOST, LogIndex, Segment, Shared};
 use super::{
     BlockLog, CAPS, CutTail, DamageReason, LogDamage, LogRecovery, MAGIC, REPAIRED_DIRECTORY, SEGMENT_BYTES_MAX,
 };
+use crate::base::LogExtent;
 use crate::disk::{self, Disk, DiskFile, TEMPORARY_SUFFIX, sync_directory};
 use crate::error::StorageError;
 use crate::frame::scan::{Depth, Scan, Stretch};
@@ -32,23 +33,27 @@ pub(super) fn file_name(first: u64) -> String {
 pub(super) fn open(
     handle: Arc<dyn Disk>,
     directory: &Path,
-    first: u64,
+    extent: LogExtent,
 ) -> Result<(BlockLog, LogRecovery), StorageError> {
+    let (origin, first) = (extent.origin.get(), extent.first.get());
     let disk = handle.as_ref();
     disk::create_directory(disk, directory)?;
-    let repaired = heights_in(disk, &directory.join(REPAIRED_DIRECTORY))?;
+    let mut repaired = heights_in(disk, &directory.join(REPAIRED_DIRECTORY))?;
+    repaired.retain(|height| *height >= first);
     let mut names = heights_in(disk, directory)?;
+    finish_dropping(disk, directory, &mut names, extent)?;
     if names.is_empty() {
-        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [first, first] };
+        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [origin, first] };
         disk::replace_file(disk, &directory.join(file_name(first)), &preamble.encode())?;
         names.push(first);
     }
-    let salt = agree_on_salt(disk, directory, &names, first)?;
-    let key = Preamble { magic: MAGIC, salt, numbers: [first, first] }.key();
+    let salt = agree_on_salt(disk, directory, &names, origin)?;
+    let key = Preamble { magic: MAGIC, salt, numbers: [origin, first] }.key();
 
     let mut segments = Vec::with_capacity(names.len());
     let mut damaged = Vec::new();
-    let mut expected = first;
+    // The oldest file may begin with heights that are dropped.
+    let mut expected = names.first().map_or(first, |oldest| first.min(*oldest)).max(origin);
     let mut cut = None;
     for (at, &segment_first) in names.iter().enumerate() {
         let path = directory.join(file_name(segment_first));
@@ -77,13 +82,14 @@ pub(super) fn open(
     let active_first = segments.last().map_or(first, |segment| segment.first);
     let active = DiskFile::open(disk, &directory.join(file_name(active_first)))?;
     if Preamble::read(&active, MAGIC)?.is_none() {
-        active.write_at(&Preamble { magic: MAGIC, salt, numbers: [first, active_first] }.encode(), 0)?;
+        active.write_at(&Preamble { magic: MAGIC, salt, numbers: [origin, active_first] }.encode(), 0)?;
         active.sync()?;
     }
     disk::settle(disk, &active)?;
     sync_directory(disk, disk::parent(directory))?;
     let end = active.length()?;
     let tip = if expected > first { Some(expected - 1) } else { None };
+    damaged.retain(|damage| damage.last.get() >= first);
     let mut recovery = LogRecovery {
         tip: tip.map(Height::new),
         segments: segments.len(),
@@ -94,10 +100,10 @@ pub(super) fn open(
     let shared = Shared {
         disk: Arc::clone(&handle),
         directory: directory.to_path_buf(),
-        first,
+        origin,
         salt,
         key,
-        index: RwLock::new(LogIndex { segments, damaged, tip }),
+        index: RwLock::new(LogIndex { first, segments, damaged, tip }),
         open_files: Mutex::new(VecDeque::new()),
     };
     if let Some(noted) = shared.noted_damage()?
@@ -116,6 +122,33 @@ pub(super) fn open(
         poisoned: None,
     };
     Ok((log, recovery))
+}
+
+/// Removes what a base says is dropped, and a log that was begun elsewhere and never written: its node joined by a
+/// snapshot before it had a block.
+fn finish_dropping(
+    disk: &dyn Disk,
+    directory: &Path,
+    names: &mut Vec<u64>,
+    extent: LogExtent,
+) -> Result<(), StorageError> {
+    let before = names.len();
+    while names.get(1).is_some_and(|second| *second <= extent.first.get()) {
+        let path = directory.join(file_name(names.remove(0)));
+        disk.remove(&path).map_err(StorageError::io("remove", &path))?;
+    }
+    if let [only] = names.as_slice() {
+        let path = directory.join(file_name(*only));
+        let file = DiskFile::open_to_read(disk, &path)?;
+        let is_elsewhere =
+            Preamble::read(&file, MAGIC)?.is_some_and(|preamble| preamble.numbers[0] != extent.origin.get());
+        // With a base only: without one, a log that begins elsewhere is somebody's mistake.
+        if is_elsewhere && extent.origin > Height::new(1) && file.length()? <= FRAMES_START {
+            disk.remove(&path).map_err(StorageError::io("remove", &path))?;
+            names.clear();
+        }
+    }
+    if names.len() < before { disk::sync_directory(disk, directory) } else { Ok(()) }
 }
 
 /// The heights that files in `directory` are named after, ascending. Files that were never finished are removed.
