@@ -89,6 +89,8 @@ pub struct NodeStatus {
     pub time_ms: u64,
     /// The oldest height for which [`Backend::view`] answers.
     pub oldest_state: Height,
+    /// The first height whose block is kept, apart from block 0, which everybody has.
+    pub first_height: Height,
     /// What the node is doing.
     pub state: NodeState,
     /// Its place in the validator set that decides next.
@@ -185,6 +187,14 @@ pub enum ReadError {
         /// The oldest height that is kept.
         oldest: Height,
     },
+    /// A block that this node does not keep: it was dropped, or the node joined later. Another node may have it.
+    #[error("block {height} is not kept here; this node's blocks begin at {first}")]
+    BlockPruned {
+        /// The block asked for.
+        height: Height,
+        /// The first block that is kept.
+        first: Height,
+    },
     /// There is no state yet.
     #[error("the node is starting")]
     Starting,
@@ -230,8 +240,16 @@ pub trait Backend: Send + Sync + 'static {
     /// The final block of a height and, except for block 0, its certificate; `None` if the height is not final. *Disk.*
     ///
     /// # Errors
-    /// [`ReadError::Storage`].
+    /// [`ReadError::BlockPruned`] or [`ReadError::Storage`].
     fn block(&self, height: Height) -> Result<Option<(Block, Option<Certificate>)>, ReadError>;
+
+    /// The header of a final block, whether or not the block is still kept; `None` if the height is not final. *Disk.*
+    ///
+    /// # Errors
+    /// [`ReadError::Storage`].
+    fn header(&self, height: Height) -> Result<Option<Header>, ReadError> {
+        Ok(self.block(height)?.map(|(block, _)| block.header))
+    }
 
     /// What is known of a transaction. *Disk.*
     ///

@@ -63,6 +63,24 @@ pub enum CallError {
         /// The oldest height whose state is kept.
         oldest: Height,
     },
+    /// That block is not kept by this node: it was dropped, or the node joined later. The caller may ask another one.
+    #[error("block {height} is not kept here; this node's blocks begin at {first}: ask one that keeps all")]
+    BlockPruned {
+        /// The block.
+        height: Height,
+        /// The first block that is kept.
+        first: Height,
+    },
+    /// Not found in the blocks that this node keeps, and it does not keep all. The caller may ask another one.
+    #[error(
+        "{what} does not stand in the blocks that are kept here, which begin at {first}, and may stand before them: ask a node that keeps all"
+    )]
+    NotInKeptBlocks {
+        /// What was asked for.
+        what: String,
+        /// The first block that is kept.
+        first: Height,
+    },
     /// No organization is called that.
     #[error("no organization is called {name}")]
     NameUnknown {
@@ -136,6 +154,8 @@ impl CallError {
         ("Starting", -32_048),
         ("FellBehind", -32_049),
         ("NameUnknown", -32_050),
+        ("BlockPruned", -32_051),
+        ("NotInKeptBlocks", -32_052),
         ("Internal", INTERNAL),
     ];
 
@@ -147,6 +167,8 @@ impl CallError {
             Self::HeightUnknown { .. } => "HeightUnknown",
             Self::HeightPruned { .. } => "HeightPruned",
             Self::NameUnknown { .. } => "NameUnknown",
+            Self::BlockPruned { .. } => "BlockPruned",
+            Self::NotInKeptBlocks { .. } => "NotInKeptBlocks",
             Self::TransactionUnknown { .. } => "TransactionUnknown",
             Self::AttestationUnknown { .. } => "AttestationUnknown",
             Self::NotFinal { .. } => "NotFinal",
@@ -197,6 +219,14 @@ impl CallError {
             Self::HeightPruned { height, oldest } => {
                 field("height", height.to_string());
                 field("oldest", oldest.to_string());
+            }
+            Self::BlockPruned { height, first } => {
+                field("height", height.to_string());
+                field("first", first.to_string());
+            }
+            Self::NotInKeptBlocks { what, first } => {
+                field("what", what.clone());
+                field("first", first.to_string());
             }
             Self::NameUnknown { name } => field("organization", name.to_string()),
             Self::TransactionUnknown { id } => field("id", id.to_string()),
@@ -267,6 +297,7 @@ impl From<ReadError> for CallError {
         match error {
             ReadError::HeightUnknown { height, latest } => Self::HeightUnknown { height, latest },
             ReadError::HeightPruned { height, oldest } => Self::HeightPruned { height, oldest },
+            ReadError::BlockPruned { height, first } => Self::BlockPruned { height, first },
             ReadError::Starting => Self::Starting,
             ReadError::TooLarge { reason } => Self::TooLarge { reason },
             ReadError::Storage { reason } => {

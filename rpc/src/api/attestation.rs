@@ -17,6 +17,7 @@ pub trait AttestationApi {
     ///
     /// # Errors
     /// - `AttestationUnknown` (-32043): nothing final there at `at`, or no attestation.
+    /// - `BlockPruned` (-32051), `NotInKeptBlocks` (-32052): it stands, or may stand, in a block that this node does not keep.
     /// - `HeightUnknown` (-32040).
     #[method(name = "get", blocking)]
     fn attestation(

@@ -21,6 +21,7 @@ pub trait AuditApi {
     ///
     /// # Errors
     /// - `AttestationUnknown` (-32043): nothing final there at `at`, or no attestation.
+    /// - `BlockPruned` (-32051), `NotInKeptBlocks` (-32052): it stands, or may stand, in a block that this node does not keep.
     /// - `HeightUnknown` (-32040).
     #[method(name = "trace", blocking)]
     fn trace(
@@ -44,6 +45,7 @@ pub trait AuditApi {
     ///
     /// # Errors
     /// - `AttestationUnknown` (-32043): nothing final there at `at`, or no attestation.
+    /// - `BlockPruned` (-32051), `NotInKeptBlocks` (-32052): it stands, or may stand, in a block that this node does not keep.
     /// - `HeightUnknown` (-32040), `HeightPruned` (-32041).
     #[method(name = "verdict", blocking)]
     fn verdict(
@@ -65,6 +67,7 @@ pub trait AuditApi {
     /// - `HeightUnknown` (-32040): the checkpoint is not final yet, or the anchor above it.
     /// - `HeightPruned` (-32041): the state of the checkpoint is no longer kept.
     /// - `AttestationUnknown` (-32043): nothing final there at `at`, or no attestation.
+    /// - `BlockPruned` (-32051), `NotInKeptBlocks` (-32052): it stands, or may stand, in a block that this node does not keep.
     /// - `TooLarge` (-32045): the device's history does not fit in a bundle.
     #[method(name = "bundle", blocking)]
     fn bundle(

@@ -24,10 +24,11 @@ pub trait ChainApi {
     ///
     /// # Errors
     /// - `HeightUnknown` (-32040): not final yet.
+    /// - `BlockPruned` (-32051): this node does not keep that block.
     #[method(name = "getBlock", blocking)]
     fn block(&self, block: Option<Text<Height>>) -> Result<At<BlockView>, CallError>;
 
-    /// The header of a final block.
+    /// The header of a final block, also of one that is not kept any more.
     ///
     /// # Parameters
     /// - `block`: the block's height; the latest final one if left out.
@@ -44,6 +45,7 @@ pub trait ChainApi {
     ///
     /// # Errors
     /// - `HeightUnknown` (-32040): not final yet.
+    /// - `BlockPruned` (-32051): this node does not keep that block.
     /// - `InvalidParameter` (-32602): block 0 has no certificate; the chain id names it.
     #[method(name = "getCertificate", blocking)]
     fn certificate(&self, block: Option<Text<Height>>) -> Result<At<CertificateView>, CallError>;

@@ -63,6 +63,7 @@ pub trait ProofApi {
     ///
     /// # Errors
     /// - `TransactionUnknown` (-32042): not final here at `at`.
+    /// - `BlockPruned` (-32051), `NotInKeptBlocks` (-32052): it stands, or may stand, in a block that this node does not keep.
     /// - `HeightUnknown` (-32040).
     #[method(name = "getTransaction", blocking)]
     fn transaction(

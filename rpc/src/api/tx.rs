@@ -37,6 +37,7 @@ pub trait TxApi {
     ///
     /// # Errors
     /// - `TransactionUnknown` (-32042): neither pending nor final here, or, with `at`, not final then.
+    /// - `BlockPruned` (-32051), `NotInKeptBlocks` (-32052): it stands, or may stand, in a block that this node does not keep.
     /// - `HeightUnknown` (-32040).
     #[method(name = "get", blocking)]
     fn transaction(

@@ -34,7 +34,10 @@ impl<B: Backend> AttestationApiServer for Service<B> {
     ) -> Result<Page<AttestationView>, CallError> {
         let limit = page_limit(limit)?;
         let at = self.as_of(at)?;
-        let after = after.map(|position| position.0);
+        // Where others stand may be known, but not what they say.
+        let first = self.first_kept();
+        let dropped = first.and_then(Height::previous).map(|height| Position { height, index: u32::MAX });
+        let after = after.map(|position| position.0).max(dropped);
         let mut positions = self.backend.attestations_of(&content.0, after, limit + 1)?;
         positions.retain(|position| is_final_at(*position, at));
         let view = self.view(None)?;
@@ -44,6 +47,6 @@ impl<B: Backend> AttestationApiServer for Service<B> {
             .into_iter()
             .map(|position| self.attestation_at(position)?.view(records, at))
             .collect::<Result<Vec<_>, CallError>>()?;
-        Ok(Page { height: Text(at.unwrap_or(view.header.height)), items, next })
+        Ok(Page { height: Text(at.unwrap_or(view.header.height)), items, next, kept_from: first.map(Text) })
     }
 }

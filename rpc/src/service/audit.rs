@@ -16,8 +16,8 @@ use crate::backend::{Backend, View};
 use crate::error::CallError;
 use crate::limits::{TRACE_ATTESTATIONS_MAX, TRACE_DEPTH_DEFAULT, TRACE_DEPTH_MAX};
 use crate::views::{
-    At, AttestationSelector, BundleView, ContentEvidenceView, Text, TextForm, TraceEdge, TraceFormat, TraceNode,
-    TraceRelation, TraceView, VerdictView,
+    At, AttestationSelector, BundleView, ContentEvidenceView, Text, TraceEdge, TraceFormat, TraceNode, TraceRelation,
+    TraceView, VerdictView,
 };
 
 /// A graph that grows from an attestation.
@@ -75,7 +75,7 @@ impl<B: Backend> Service<B> {
     ) -> Result<(Attestation, Vec<u8>), CallError> {
         let attestation = self.find(selector, at)?;
         let bundle = self.backend.bundle(attestation.located.position, anchor, at)?;
-        let bundle = bundle.ok_or_else(|| CallError::AttestationUnknown { attestation: selector.0.to_text() })?;
+        let bundle = bundle.ok_or_else(|| self.attestation_unknown(selector))?;
         Ok((attestation, bundle))
     }
 }
@@ -110,9 +110,19 @@ impl<B: Backend> AuditApiServer for Service<B> {
         let mut waiting: VecDeque<(AttestationRef, u32)> = VecDeque::from([(root, 0)]);
         let mut truncated = false;
         while let Some((place, generation)) = waiting.pop_front() {
-            let missing =
-                CallError::Internal { reason: "its index lacks an attestation that another was derived from" };
-            let found = self.attestation_in(&place)?.ok_or(missing)?;
+            let found = match self.attestation_in(&place) {
+                // It stands in a block that is not kept here: the graph goes on where this node cannot see.
+                Err(CallError::BlockPruned { .. }) => None,
+                found => found?,
+            };
+            let Some(found) = found else {
+                if self.first_kept().is_none() {
+                    let reason = "its index lacks an attestation that another was derived from";
+                    return Err(CallError::Internal { reason });
+                }
+                truncated = true;
+                continue;
+            };
             trace.add(&found)?;
             for source in &found.attest.derived_from {
                 if seen.contains(source) {

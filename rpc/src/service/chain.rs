@@ -55,8 +55,14 @@ impl<B: Backend> ChainApiServer for Service<B> {
     }
 
     fn header(&self, block: Option<Text<Height>>) -> Result<At<HeaderAnswer>, CallError> {
-        let (block, _) = self.final_block(block)?;
-        Ok(At::new(self.latest(), HeaderAnswer { header: HeaderView::from(&block.header) }))
+        let header = match block {
+            Some(Text(height)) => {
+                let found = self.backend.header(height)?;
+                found.ok_or_else(|| CallError::HeightUnknown { height, latest: self.latest() })?
+            }
+            None => self.view(None)?.header.clone(),
+        };
+        Ok(At::new(self.latest(), HeaderAnswer { header: HeaderView::from(&header) }))
     }
 
     fn certificate(&self, block: Option<Text<Height>>) -> Result<At<CertificateView>, CallError> {

@@ -100,7 +100,7 @@ impl<B: Backend> DeviceApiServer for Service<B> {
             }
             seen = Some(id);
         }
-        Ok(Page { height: Text(view.header.height), items, next })
+        Ok(Page { height: Text(view.header.height), items, next, kept_from: None })
     }
 
     fn history(

@@ -2,7 +2,7 @@
 
 use cairn_types::call::Attest;
 use cairn_types::record::Superseded;
-use cairn_types::{AttestationRef, Call, DeviceId, Height, Position, Principal, SignedTransaction};
+use cairn_types::{AttestationRef, Call, DeviceId, Height, Position, Principal, SignedTransaction, TransactionId};
 
 use super::Service;
 use super::state::Records;
@@ -82,9 +82,38 @@ impl<B: Backend> Service<B> {
                 TransactionState::Pending(_) | TransactionState::Unknown => None,
             },
         };
-        found
-            .filter(|found| is_final_at(found.located.position, at))
-            .ok_or_else(|| CallError::AttestationUnknown { attestation: selector.0.to_text() })
+        found.filter(|found| is_final_at(found.located.position, at)).ok_or_else(|| self.attestation_unknown(selector))
+    }
+
+    /// What is not found may stand in a block that is not kept.
+    pub(super) fn attestation_unknown(&self, selector: &Text<AttestationSelector>) -> CallError {
+        let attestation = selector.0.to_text();
+        match self.first_kept() {
+            Some(first) => CallError::NotInKeptBlocks { what: format!("attestation {attestation}"), first },
+            None => CallError::AttestationUnknown { attestation },
+        }
+    }
+
+    /// What is not found may stand in a block that is not kept.
+    pub(super) fn transaction_unknown(&self, id: TransactionId) -> CallError {
+        match self.first_kept() {
+            Some(first) => CallError::NotInKeptBlocks { what: format!("transaction {id}"), first },
+            None => CallError::TransactionUnknown { id },
+        }
+    }
+
+    /// What is not found although the ledger has it: in a block that is not kept, or the index is broken as `reason` says.
+    pub(super) fn attestation_missing(&self, place: &AttestationRef, reason: &'static str) -> CallError {
+        match self.first_kept() {
+            Some(first) => CallError::NotInKeptBlocks { what: format!("attestation {}", place.to_text()), first },
+            None => CallError::Internal { reason },
+        }
+    }
+
+    /// The first block that is kept, if that is not block 1.
+    pub(super) fn first_kept(&self) -> Option<Height> {
+        let first = self.backend.status().first_height;
+        (first > Height::new(1)).then_some(first)
     }
 
     /// The attestation of a place; `None` if there is none.

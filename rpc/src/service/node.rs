@@ -28,7 +28,7 @@ impl<B: Backend> NodeApiServer for Service<B> {
     fn peers(&self) -> Result<Page<PeerView>, CallError> {
         let limit = usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
         let items = self.backend.peers().into_iter().take(limit).map(PeerView::from).collect();
-        Ok(Page { height: Text(self.latest()), items, next: None })
+        Ok(Page { height: Text(self.latest()), items, next: None, kept_from: None })
     }
 
     fn version(&self) -> Result<At<VersionView>, CallError> {

@@ -71,6 +71,7 @@ impl<B: Backend> ProofApiServer for Service<B> {
         let at = self.as_of(at)?;
         let located = match self.backend.transaction(&id.0)? {
             TransactionState::Final(located) if is_final_at(located.position, at) => located,
+            TransactionState::Unknown => return Err(self.transaction_unknown(id.0)),
             _ => return Err(CallError::TransactionUnknown { id: id.0 }),
         };
         let missing = CallError::Internal { reason: "its log lacks a block that its index names" };

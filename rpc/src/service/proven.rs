@@ -79,6 +79,6 @@ impl<B: Backend> Service<B> {
             }
             (true, Some(question)) => Some(self.lookup_file(question, height)?),
         };
-        Ok(Provable { answer: Page { height: Text(height), items, next }, proof })
+        Ok(Provable { answer: Page { height: Text(height), items, next, kept_from: None }, proof })
     }
 }

@@ -85,8 +85,8 @@ impl<B: Backend> StreamApiServer for Service<B> {
         let mut next = (end < count).then_some(end);
         for sequence in from..end {
             let place = AttestationRef { stream: stream.0, sequence };
-            let missing = CallError::Internal { reason: "its index lacks an attestation that its state counts" };
-            let attestation = self.attestation_in(&place)?.ok_or(missing)?;
+            let missing = "its index lacks an attestation that its state counts";
+            let attestation = self.attestation_in(&place)?.ok_or_else(|| self.attestation_missing(&place, missing))?;
             // A stream's positions ascend: nothing after this one was final then.
             if !is_final_at(attestation.located.position, at) {
                 next = None;
@@ -95,6 +95,6 @@ impl<B: Backend> StreamApiServer for Service<B> {
             items.push(attestation.view(records, at)?);
         }
         let next = next.map(|next| next.to_text());
-        Ok(Page { height: Text(at.unwrap_or(view.header.height)), items, next })
+        Ok(Page { height: Text(at.unwrap_or(view.header.height)), items, next, kept_from: None })
     }
 }

@@ -54,7 +54,7 @@ impl<B: Backend> TxApiServer for Service<B> {
     ) -> Result<At<TransactionStateView>, CallError> {
         let at = self.as_of(at)?;
         let view = match self.backend.transaction(&id.0)? {
-            TransactionState::Unknown => return Err(CallError::TransactionUnknown { id: id.0 }),
+            TransactionState::Unknown => return Err(self.transaction_unknown(id.0)),
             // What waits, or became final later, was not known then.
             TransactionState::Pending(_) if at.is_some() => return Err(CallError::TransactionUnknown { id: id.0 }),
             TransactionState::Final(located) if !is_final_at(located.position, at) => {

@@ -35,6 +35,10 @@ pub struct Page<T> {
     /// Where the next page begins: pass it as `after`. Absent at the end of the list. A page may have fewer items than
     /// asked for, even none, and still be followed by another.
     pub next: Option<String>,
+    /// Present if the list was searched for in blocks and this node does not keep all: only blocks from this height on were
+    /// searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_from: Option<Text<Height>>,
 }
 
 /// An answer that can be proven: with `prove`, the file that proves it comes along. The file is judged offline, against
@@ -53,9 +57,9 @@ pub struct Provable<T> {
 impl<T> Provable<Page<T>> {
     /// The same list with each item seen otherwise.
     pub(crate) fn map<U>(self, view: impl Fn(T) -> U) -> Provable<Page<U>> {
-        let Page { height, items, next } = self.answer;
+        let Page { height, items, next, kept_from } = self.answer;
         let items = items.into_iter().map(view).collect();
-        Provable { answer: Page { height, items, next }, proof: self.proof }
+        Provable { answer: Page { height, items, next, kept_from }, proof: self.proof }
     }
 }
 

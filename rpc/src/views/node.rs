@@ -52,6 +52,9 @@ pub struct StatusView {
     pub time_ms: Text<u64>,
     /// The oldest height that can still be asked for with `at`.
     pub oldest_state: Text<Height>,
+    /// The first height whose block is kept here, apart from block 0: above 1 if the node joined by a snapshot or dropped
+    /// old blocks.
+    pub first_height: Text<Height>,
     /// What the node is doing.
     pub state: NodeStateName,
     /// Its place in the validator set, if it is a validator.
@@ -71,6 +74,7 @@ impl From<NodeStatus> for StatusView {
             hash: Text(status.hash),
             time_ms: Text(status.time_ms),
             oldest_state: Text(status.oldest_state),
+            first_height: Text(status.first_height),
             state: status.state.into(),
             validator: status.validator,
             peers: status.peers,

@@ -146,6 +146,7 @@ impl Backend for Node {
             hash: view.hash,
             time_ms: view.header.time_ms,
             oldest_state: self.oldest,
+            first_height: Height::new(1),
             state: self.state,
             validator: Some(2),
             peers: 1,

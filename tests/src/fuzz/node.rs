@@ -102,6 +102,7 @@ impl Backend for Node {
             hash: view.hash,
             time_ms: view.header.time_ms,
             oldest_state: Height::new(OLDEST),
+            first_height: Height::new(1),
             state: NodeState::Validating,
             validator: Some(0),
             peers: 1,
