@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use cairn_network::NetworkHandle;
 use cairn_proofs::bundle::{Anchor, Bundle, Parts, PastBlock, TransactionInclusion};
-use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::lookup::{Lookup, LookupError, Question};
 use cairn_rpc::Backend;
 use cairn_rpc::backend::{
@@ -15,8 +14,8 @@ use cairn_rpc::backend::{
 use cairn_types::governance::PROTOCOL_VERSION;
 use cairn_types::limits::TRANSACTION_BYTES_MAX;
 use cairn_types::{
-    AttestationRef, Block, Call, Certificate, ChainId, ContentHash, Height, Position, Rejection, SignedTransaction,
-    TransactionId, ValidatorIndex,
+    AttestationRef, Block, Call, Certificate, ChainId, ContentHash, Header, Height, Position, Rejection,
+    SignedTransaction, TransactionId, ValidatorIndex,
 };
 use tokio::sync::{broadcast, mpsc};
 
@@ -95,12 +94,11 @@ impl NodeBackend {
         }
     }
 
-    /// The block at `height`, proven to be in the checkpoint's history.
-    fn past_block(&self, height: Height, checkpoint: Height) -> Result<Option<(Block, PastBlock)>, ReadError> {
-        let Some((block, _)) = self.chain.block(height).map_err(storage)? else { return Ok(None) };
+    /// The header of the block at `height`, proven to be in the checkpoint's history; the block need not be here any more.
+    fn past_header(&self, height: Height, checkpoint: Height) -> Result<Option<PastBlock>, ReadError> {
+        let Some(header) = self.chain.header(height).map_err(storage)? else { return Ok(None) };
         let history = self.chain.history_proof(height, checkpoint).map_err(storage)?;
-        let header = block.header.clone();
-        Ok(Some((block, PastBlock { header, history })))
+        Ok(Some(PastBlock { header, history }))
     }
 
     /// The block that an auditor wants to find in the checkpoint's history. The checkpoint itself needs no proof.
@@ -108,29 +106,17 @@ impl NodeBackend {
         match wanted {
             Some(height) if height > checkpoint => Err(ReadError::HeightUnknown { height, latest: checkpoint }),
             Some(height) if height < checkpoint => {
-                let past = self.past_block(height, checkpoint)?;
-                Ok(past.map(|(_, past)| Anchor { hash: past.header.hash(), history: past.history }))
+                let Some(hash) = self.chain.hash_at(height).map_err(storage)? else { return Ok(None) };
+                Ok(Some(Anchor { hash, history: self.chain.history_proof(height, checkpoint).map_err(storage)? }))
             }
             _ => Ok(None),
         }
     }
 
-    /// A final height as a checkpoint, with the way to it from the genesis; none for block 0, which needs no certificate.
-    fn certified(&self, snapshot: &Snapshot) -> Result<Option<CheckpointProof>, ReadError> {
-        let Some(certificate) = snapshot.certificate.clone() else { return Ok(None) };
-        Ok(Some(CheckpointProof {
-            genesis: self.chain.genesis.block.header.clone(),
-            validators: self.chain.genesis.validators.clone(),
-            changes: self.chain.changes_before(snapshot.header.height).map_err(storage)?,
-            checkpoint: snapshot.header.clone(),
-            certificate,
-        }))
-    }
-
     /// Answers a question about the state of a height, with proof.
     fn look_up(&self, question: Question, at: Option<Height>) -> Result<Option<Vec<u8>>, ReadError> {
         let snapshot = self.snapshot(at)?;
-        let Some(certified) = self.certified(&snapshot)? else { return Ok(None) };
+        let Some(certified) = self.chain.checkpoint_proof(&snapshot).map_err(storage)? else { return Ok(None) };
         match Lookup::prove(&snapshot.state, certified, question) {
             Ok(lookup) => Ok(Some(lookup.encode())),
             Err(error @ (LookupError::TooLarge { .. } | LookupError::Proof(_))) => {
@@ -147,19 +133,17 @@ impl NodeBackend {
         at: Option<Height>,
     ) -> Result<Option<Bundle>, ReadError> {
         let tip = self.snapshot(at)?;
-        let Some(finality) = self.certified(&tip)? else { return Ok(None) };
+        let Some(finality) = self.chain.checkpoint_proof(&tip).map_err(storage)? else { return Ok(None) };
         let checkpoint = tip.header.height;
         if position.height > checkpoint {
             return Ok(None);
         }
-        let (block, past) = if position.height == checkpoint {
-            let Some((block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
-            (block, None)
+        let Some((block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
+        let past = if position.height == checkpoint {
+            None
         } else {
-            match self.past_block(position.height, checkpoint)? {
-                Some((block, past)) => (block, Some(past)),
-                None => return Ok(None),
-            }
+            let history = self.chain.history_proof(position.height, checkpoint).map_err(storage)?;
+            Some(PastBlock { header: block.header.clone(), history })
         };
         let index = usize::try_from(position.index).unwrap_or(usize::MAX);
         let Some(bytes) = block.transactions.get(index) else { return Ok(None) };
@@ -170,7 +154,7 @@ impl NodeBackend {
         }
         let not_before = match transaction.body().not_before.height {
             Height::GENESIS => None,
-            height => self.past_block(height, checkpoint)?.map(|(_, past)| past),
+            height => self.past_header(height, checkpoint)?,
         };
         let proof = Chain::transaction_proof(&block, position.index).map_err(storage)?;
         let count = u32::try_from(block.transactions.len()).unwrap_or(u32::MAX);
@@ -270,6 +254,9 @@ fn decode(bytes: Vec<u8>) -> Result<Arc<SignedTransaction>, Rejection> {
 }
 
 fn storage(error: chain::ReadError) -> ReadError {
+    if let chain::ReadError::BlockPruned { height, first } = error {
+        return ReadError::BlockPruned { height, first };
+    }
     tracing::error!(%error, "reading the ledger failed");
     ReadError::Storage { reason: error.to_string() }
 }
@@ -323,6 +310,7 @@ impl Backend for NodeBackend {
             hash: tip.hash,
             time_ms: tip.header.time_ms,
             oldest_state: self.chain.oldest_snapshot(),
+            first_height: self.chain.first_block(),
             state: match self.shared.activity() {
                 Activity::Starting | Activity::Waiting => NodeState::Starting,
                 Activity::Syncing => NodeState::Syncing,
@@ -362,6 +350,13 @@ impl Backend for NodeBackend {
             return Ok(None);
         }
         self.chain.block(height).map_err(storage)
+    }
+
+    fn header(&self, height: Height) -> Result<Option<Header>, ReadError> {
+        if height > self.chain.tip().header.height {
+            return Ok(None);
+        }
+        self.chain.header(height).map_err(storage)
     }
 
     fn transaction(&self, id: &TransactionId) -> Result<TransactionState, ReadError> {

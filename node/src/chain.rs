@@ -2,7 +2,8 @@
 //!
 //! Everybody who reads, JSON-RPC, catch-up and the driver itself, reads here; only [`crate::ledger`] writes. A
 //! [`Snapshot`] is immutable and is of one height, so an answer is of one moment. The last [`SNAPSHOTS`] heights are kept;
-//! older blocks are read from the block log, older states are not kept at all.
+//! older blocks are read from the block log, as far back as it reaches; older states are not kept at all. Headers are
+//! there from block 1 on, whatever else was dropped.
 //!
 //! What is not final does not stand here.
 
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::accumulator::{self, Frontier, InclusionProof};
-use cairn_proofs::checkpoint::ValidatorChange;
+use cairn_proofs::checkpoint::{CheckpointProof, ValidatorChange};
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::History;
 use cairn_storage::{BlockLogReader, Index, Keyspace, StorageError};
@@ -25,6 +26,9 @@ use cairn_types::{
 use tokio::sync::{broadcast, oneshot};
 
 use crate::deciders::{self, Deciders};
+use crate::snapshot::HeaderCore;
+use crate::snapshot::header_core::{HEADER_CORE_BYTES, Place};
+use crate::snapshot::offer::Offers;
 
 /// How many of the newest states are kept: at a block a second, four minutes in which a reader can page through a list of
 /// one height. Each costs what its block changed, about 1 kB a changed key.
@@ -82,6 +86,9 @@ pub(crate) enum ReadError {
         "the index has no {what}, which it should have; stop the node, delete its index directory and start it again"
     )]
     IndexHole { what: String },
+    /// Not this node's fault, nor the asker's.
+    #[error("block {height} is not kept here; this node's blocks begin at {first}")]
+    BlockPruned { height: Height, first: Height },
 }
 
 /// How a transaction ended.
@@ -97,6 +104,10 @@ pub(crate) struct Chain {
     pub(crate) genesis: GenesisBlock,
     pub(crate) log: BlockLogReader,
     pub(crate) index: Arc<dyn Index>,
+    /// The snapshots that others may fetch.
+    pub(crate) offers: Offers,
+    /// The checkpoint that the store began with, if it did not begin with the genesis.
+    base: Option<CheckpointProof>,
     snapshots: RwLock<VecDeque<Arc<Snapshot>>>,
     deciders: RwLock<deciders::History>,
     /// The changes of the validators as an auditor needs them, as many as were asked for so far.
@@ -120,6 +131,7 @@ impl Chain {
         log: BlockLogReader,
         index: Arc<dyn Index>,
         tip: Arc<Snapshot>,
+        base: Option<CheckpointProof>,
     ) -> Result<Self, ReadError> {
         let deciders = deciders::History::of(&tip.state, tip.header.height)
             .map_err(|source| ReadError::Decode { what: "validator set", source })?;
@@ -129,9 +141,11 @@ impl Chain {
             genesis,
             log,
             index,
+            offers: Offers::new(&tip),
             snapshots: RwLock::new(VecDeque::from([tip])),
             deciders: RwLock::new(deciders),
-            changes: Mutex::new(Vec::new()),
+            changes: Mutex::new(base.as_ref().map(|base| base.changes.clone()).unwrap_or_default()),
+            base,
             recent_hashes: RwLock::new(recent),
             waiters: Mutex::new(HashMap::new()),
             blocks: broadcast::channel(SUBSCRIPTION_BLOCKS).0,
@@ -168,6 +182,7 @@ impl Chain {
                 recent.first += 1;
             }
         }
+        self.offers.follow(&snapshot);
         let height = snapshot.header.height;
         self.deciders.write().unwrap_or_else(PoisonError::into_inner).follow(height, &snapshot.deciders);
         {
@@ -241,13 +256,40 @@ impl Chain {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         for (from, validators) in wanted.iter().skip(changes.len()) {
             let last = from.previous().unwrap_or(Height::GENESIS);
-            let hole = || ReadError::IndexHole { what: format!("certified block {last}") };
-            let (block, certificate) = self.block(last)?.ok_or_else(hole)?;
-            let certificate = certificate.ok_or_else(hole)?;
+            let (header, certificate) = self.certified_header(last)?;
             let validators = ValidatorSet::clone(validators);
-            changes.push(ValidatorChange { header: block.header, certificate, validators });
+            changes.push(ValidatorChange { header, certificate, validators });
         }
         Ok(changes.iter().take(wanted.len()).cloned().collect())
+    }
+
+    fn certified_header(&self, height: Height) -> Result<(Header, Certificate), ReadError> {
+        if let Some(base) = self.base.as_ref().filter(|base| base.checkpoint.height == height) {
+            return Ok((base.checkpoint.clone(), base.certificate.clone()));
+        }
+        let hole = || ReadError::IndexHole { what: format!("certified block {height}") };
+        let (block, certificate) = self.block(height)?.ok_or_else(hole)?;
+        Ok((block.header, certificate.ok_or_else(hole)?))
+    }
+
+    /// A final height as a checkpoint, with the way to it from the genesis; none for block 0, which needs no certificate.
+    ///
+    /// # Errors
+    /// [`ReadError`]: this node's disk is to blame.
+    pub(crate) fn checkpoint_proof(&self, snapshot: &Snapshot) -> Result<Option<CheckpointProof>, ReadError> {
+        let Some(certificate) = snapshot.certificate.clone() else { return Ok(None) };
+        Ok(Some(CheckpointProof {
+            genesis: self.genesis.block.header.clone(),
+            validators: self.genesis.validators.clone(),
+            changes: self.changes_before(snapshot.header.height)?,
+            checkpoint: snapshot.header.clone(),
+            certificate,
+        }))
+    }
+
+    /// The first height whose block is here, apart from the genesis, which everybody has.
+    pub(crate) fn first_block(&self) -> Height {
+        self.log.first()
     }
 
     /// The hash of the final block at `height`.
@@ -270,11 +312,60 @@ impl Chain {
         if height == Height::GENESIS {
             return Ok(Some((self.genesis.block.clone(), None)));
         }
-        let Some(record) = self.log.read(height)? else { return Ok(None) };
+        let Some(record) = self.log.read(height)? else {
+            let first = self.first_block();
+            return if height < first { Err(ReadError::BlockPruned { height, first }) } else { Ok(None) };
+        };
         let block = Block::from_bytes(&record.block).map_err(|source| ReadError::Decode { what: "block", source })?;
         let certificate = codec::decode(&record.certificate, CERTIFICATE_BYTES_MAX)
             .map_err(|source| ReadError::Decode { what: "certificate", source })?;
         Ok(Some((block, Some(certificate))))
+    }
+
+    /// The header of the final block at `height`, whether or not the block is still here.
+    ///
+    /// # Errors
+    /// [`ReadError`]: this node's disk is to blame.
+    pub(crate) fn header(&self, height: Height) -> Result<Option<Header>, ReadError> {
+        if height == Height::GENESIS || height >= self.first_block() {
+            return Ok(self.block(height)?.map(|(block, _)| block.header));
+        }
+        let hole = || ReadError::IndexHole { what: format!("header of block {height}") };
+        let parent = height.previous().ok_or_else(hole)?;
+        let decides = |height| self.validators_at(height).map(|set| set.root()).ok_or_else(hole);
+        let place = Place {
+            chain: self.id,
+            height,
+            parent: self.hash_at(parent)?.ok_or_else(hole)?,
+            history_root: history_of(self.index.as_ref(), parent)?.ok_or_else(hole)?.root(),
+            validators_root: decides(height)?,
+            next_validators_root: decides(height.next().ok_or_else(hole)?)?,
+        };
+        let core = self.header_cores(height, 1)?.into_iter().next().ok_or_else(hole)?;
+        let header = core.at(place);
+        if self.hash_at(height)? == Some(header.hash()) { Ok(Some(header)) } else { Err(hole()) }
+    }
+
+    /// What is kept of the headers from a height on, not the genesis, at most `limit` of them and without a gap.
+    ///
+    /// # Errors
+    /// [`ReadError`]: this node's disk is to blame.
+    pub(crate) fn header_cores(&self, from: Height, limit: usize) -> Result<Vec<HeaderCore>, ReadError> {
+        let before = from.previous().map(header_core_key);
+        let entries = self.index.range(Keyspace::History, &[HEADER_CORE_LEVEL], before.as_deref(), limit)?;
+        let mut cores = Vec::with_capacity(entries.len());
+        let mut expected = Some(from);
+        for (key, value) in entries {
+            let hole = || ReadError::IndexHole { what: format!("header after block {from}") };
+            let height = expected.ok_or_else(hole)?;
+            if key != header_core_key(height) {
+                return Err(hole());
+            }
+            let core = codec::decode(&value, HEADER_CORE_BYTES);
+            cores.push(core.map_err(|source| ReadError::Decode { what: "header", source })?);
+            expected = height.next();
+        }
+        Ok(cores)
     }
 
     /// Where a transaction stands.
@@ -364,6 +455,23 @@ impl History for RulesHistory<'_> {
     }
 }
 
+/// The history of the blocks `0..=height`: one stored node for each one bit of their number. `None` if one is missing.
+///
+/// # Errors
+/// [`StorageError`]: the disk is to blame.
+pub(crate) fn history_of(index: &dyn Index, height: Height) -> Result<Option<Frontier>, StorageError> {
+    let Some(count) = height.get().checked_add(1) else { return Ok(None) };
+    let mut peaks = Vec::new();
+    let mut before: u64 = 0;
+    for level in (0..64u8).rev().filter(|level| count >> level & 1 == 1) {
+        let bytes = index.get(Keyspace::History, &history_node_key(level, before >> level))?;
+        let Some(peak) = bytes.and_then(|bytes| hash_of(&bytes)) else { return Ok(None) };
+        peaks.push(peak);
+        before += 1 << level;
+    }
+    Ok(Frontier::from_parts(count, peaks))
+}
+
 fn hash_of(bytes: &[u8]) -> Option<Hash> {
     bytes.try_into().ok().map(Hash::from_bytes)
 }
@@ -371,6 +479,14 @@ fn hash_of(bytes: &[u8]) -> Option<Hash> {
 /// Key of a block's hash; levels of history nodes are below 64, so the first byte tells them apart.
 pub(crate) fn block_hash_key(height: Height) -> Vec<u8> {
     history_node_key(0xff, height.get())
+}
+
+/// First byte of the keys of header cores, beside the levels of history nodes and the mark of block hashes.
+const HEADER_CORE_LEVEL: u8 = 0xfe;
+
+/// Key of what is kept of a block's header.
+pub(crate) fn header_core_key(height: Height) -> Vec<u8> {
+    history_node_key(HEADER_CORE_LEVEL, height.get())
 }
 
 /// Key of a node of the history accumulator.

@@ -13,6 +13,8 @@ use cairn_storage::Engine;
 use serde::{Deserialize, Serialize};
 
 use crate::low_water::LOW_WATER_MIB;
+use crate::snapshot::SNAPSHOT_INTERVAL;
+use crate::snapshot::join::SyncMode;
 
 /// A node's configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -23,6 +25,9 @@ pub(crate) struct NodeConfig {
     /// The data directory.
     #[serde(default = "default_data")]
     pub(crate) data: PathBuf,
+    /// How the node gets the ledger when it has none: `auto`, `snapshot` or `replay`.
+    #[serde(default, skip_serializing_if = "SyncMode::is_default")]
+    pub(crate) sync: SyncMode,
     pub(crate) keys: KeysConfig,
     pub(crate) network: NetworkSection,
     #[serde(default)]
@@ -94,7 +99,7 @@ impl RpcSection {
     }
 }
 
-/// How the node stores its index, and how much room it leaves.
+/// What the node stores, and how, and how much room it leaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StorageSection {
@@ -102,12 +107,29 @@ pub(crate) struct StorageSection {
     pub(crate) engine: String,
     /// With less room than this on the disk of the data directory, in MiB, the node takes no more transactions; 0 for never.
     pub(crate) low_water_mib: u64,
+    /// How many of the newest blocks are kept at least; all of them if it is left out. Older ones are dropped from time to
+    /// time, and this node then proves nothing that stands in them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) keep_blocks: Option<u64>,
+    /// Heights between two snapshots that others may fetch.
+    #[serde(skip_serializing_if = "is_default_interval")]
+    pub(crate) snapshot_interval: u64,
 }
 
 impl Default for StorageSection {
     fn default() -> Self {
-        Self { engine: DEFAULT_ENGINE.name().to_owned(), low_water_mib: LOW_WATER_MIB }
+        Self {
+            engine: DEFAULT_ENGINE.name().to_owned(),
+            low_water_mib: LOW_WATER_MIB,
+            keep_blocks: None,
+            snapshot_interval: SNAPSHOT_INTERVAL,
+        }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_default_interval(heights: &u64) -> bool {
+    *heights == SNAPSHOT_INTERVAL
 }
 
 /// The index engine of a node that names none.
@@ -126,6 +148,8 @@ pub(crate) enum ConfigError {
     Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("{path}: storage.engine is {found:?}; it is fjall or sled", path = .path.display())]
     Engine { path: PathBuf, found: String },
+    #[error("{path}: storage.{field} is 0; it is at least 1", path = .path.display())]
+    StorageZero { path: PathBuf, field: &'static str },
     #[error("{path}: network.observers: {source}", path = .path.display())]
     Observer { path: PathBuf, source: cairn_network::PeerKeyError },
 }
@@ -143,6 +167,13 @@ impl NodeConfig {
             *path = base.join(&*path);
         }
         config.engine(path)?;
+        for (field, value) in
+            [("keep_blocks", config.storage.keep_blocks), ("snapshot_interval", Some(config.storage.snapshot_interval))]
+        {
+            if value == Some(0) {
+                return Err(ConfigError::StorageZero { path: path.to_owned(), field });
+            }
+        }
         config.observers(path)?;
         Ok(config)
     }

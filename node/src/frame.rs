@@ -8,6 +8,8 @@ use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::limits::ENCODED_BLOCK_BYTES_MAX;
 use cairn_types::{BlockHash, DecodeError, Height, codec};
 
+use crate::snapshot::receive::HeadersPiece;
+
 /// A frame between validators, or from a validator to a node that follows.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 #[borsh(use_discriminant = true)]
@@ -38,6 +40,22 @@ pub(crate) enum Request {
         /// The block.
         block: BlockHash,
     } = 2,
+    /// Which is your newest snapshot? This and what follows: [`crate::snapshot`].
+    Snapshot = 3,
+    /// Headers of a snapshot's history, from this height on, as many as fit.
+    SnapshotHeaders {
+        /// The snapshot's height.
+        snapshot: Height,
+        /// The first height.
+        from: Height,
+    } = 4,
+    /// The next piece of a snapshot's state.
+    SnapshotState {
+        /// The snapshot's height.
+        snapshot: Height,
+        /// The last key that the asker has.
+        after: Option<Vec<u8>>,
+    } = 5,
 }
 
 /// The answer.
@@ -51,6 +69,12 @@ pub(crate) enum Response {
     Blocks(Vec<FinalBlock>) = 1,
     /// The block's bytes, if they are here.
     Undecided(Option<Vec<u8>>) = 2,
+    /// The encoded checkpoint proof of the newest snapshot, if there is one.
+    Snapshot(Option<Vec<u8>>) = 3,
+    /// Headers, if that snapshot is here.
+    SnapshotHeaders(Option<HeadersPiece>) = 4,
+    /// An encoded proof, if that snapshot is here and there is more of it.
+    SnapshotState(Option<Vec<u8>>) = 5,
 }
 
 /// A final block as it is sent.

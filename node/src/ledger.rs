@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! commit:   block log, synced ──► index ──► Chain::publish: readers, waiters, subscribers
-//! open:     genesis + index at its height ──► blocks of the log above it, executed again
+//! open:     genesis or base + index at its height ──► blocks of the log above it, executed again
 //! ```
 //!
 //! The block log is the ledger; the index, the state in it and everything in [`Chain`] follow from it. So an index that
-//! is missing, behind, ahead or of another history is filled again from the log, and nobody has to ask for it.
+//! is missing, behind, ahead or of another history is filled again from the log, and nobody has to ask for it. Of a node that
+//! joined by a snapshot, or dropped old blocks, base and log together are the ledger ([`crate::snapshot::base`]).
 
 use std::sync::Arc;
 
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::accumulator::{self, Frontier};
+use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::tree::{StateTree, TreeError};
 use cairn_runtime::{Candidate, Changes, CheckDirectly, Context, Executed, InvalidBlock, SignatureCheck, governance};
 use cairn_storage::{
@@ -24,8 +26,15 @@ use cairn_types::{
 
 use crate::chain::{
     Chain, ReadError, RulesHistory, Snapshot, attestation_key, block_hash_key, content_key, history_node_key,
+    history_of,
 };
 use crate::deciders::Deciders;
+use crate::snapshot::HeaderCore;
+use crate::snapshot::base::{self, Base, BaseError};
+
+mod pruning;
+
+pub(crate) use pruning::{Pruned, Pruning};
 
 mod repair;
 
@@ -70,6 +79,16 @@ pub(crate) enum LedgerError {
     Damaged { height: Height },
     #[error("block {height} of the block log does not follow from the blocks before it: {source}")]
     Inconsistent { height: Height, source: BlockError },
+    #[error(
+        "the base of this store cannot be used: {0}; move base, blocks and index away, leave the rest, and start the node \
+         again: it joins anew"
+    )]
+    Base(#[from] BaseError),
+    #[error(
+        "the block log ends before height {next}, and the base of this store is of height {base}: blocks were lost; move \
+         base, blocks and index away, leave the rest, and start the node again: it joins anew"
+    )]
+    LogBehindBase { next: Height, base: Height },
     #[error("the index holds keys that the state tree refuses: {0}")]
     State(#[from] TreeError),
     #[error(
@@ -96,6 +115,8 @@ pub(crate) struct Ledger {
     quarantine: Option<Height>,
     /// The newest version of the rules that this program knows.
     known_version: u16,
+    /// Whether and how old blocks are dropped.
+    pruning: Option<Pruning>,
 }
 
 /// How an opened ledger was found.
@@ -129,14 +150,27 @@ impl Ledger {
         known_version: u16,
     ) -> Result<Opened, LedgerError> {
         let first = Height::GENESIS.next().expect("there is a height after the genesis");
-        let (mut log, recovery) = directory.open_block_log(first)?;
-        if let Some(damage) = recovery.damaged.first() {
+        let base = Base::open(directory, &genesis)?;
+        let (mut log, recovery) = match &base {
+            Some(base) => directory.open_based_block_log(base.extent())?,
+            None => directory.open_block_log(first)?,
+        };
+        // What lies below the base is needed by nobody to go on; it stays damaged.
+        let base_height = base.as_ref().map(Base::height);
+        let is_above = |damage: &LogDamage| base_height.is_none_or(|base| damage.first > base);
+        if let Some(damage) = recovery.damaged.iter().find(|damage| is_above(damage)) {
             repair::cut(&mut log, damage)?;
         }
+        if let Some(base) = base_height.filter(|base| log.next() <= *base) {
+            return Err(LedgerError::LogBehindBase { next: log.next(), base });
+        }
+        let proof = base.as_ref().map(|base| base.proof.clone());
         let (index, mut index_state) = directory.open_index(engine)?;
-        let loaded = match load(&index, &log, &genesis) {
+        let loaded = match load(&index, &log, &genesis, proof.as_ref()) {
             Err(LedgerError::Storage(StorageError::LogDamaged(damage))) => {
-                repair::cut(&mut log, &damage)?;
+                if is_above(&damage) {
+                    repair::cut(&mut log, &damage)?;
+                }
                 None
             }
             other => other?,
@@ -144,20 +178,33 @@ impl Ledger {
         let (index, tip) = match loaded {
             Some(tip) => (index, tip),
             None => {
-                let index = if index.get(Keyspace::Meta, TIP_KEY)?.is_some() {
+                // Without a tip but with a state: filling it was interrupted.
+                let is_used = index.get(Keyspace::Meta, TIP_KEY)?.is_some()
+                    || !index.range(Keyspace::State, &[], None, 1)?.is_empty();
+                let index = if is_used {
                     index_state = IndexState::Rebuilt { reason: "it is not of this block log".to_owned() };
                     restart(index, directory, engine)?
                 } else {
                     index
                 };
-                let tip = genesis_snapshot(&genesis);
-                index.write(&genesis_batch(&genesis, &tip))?;
+                let tip = match base {
+                    Some(base) => {
+                        let tip = base.fill(index.as_ref())?;
+                        index_kept_blocks(&index, &log, tip.header.height)?;
+                        tip
+                    }
+                    None => {
+                        let tip = genesis_snapshot(&genesis);
+                        index.write(&genesis_batch(&genesis, &tip))?;
+                        tip
+                    }
+                };
                 (index, tip)
             }
         };
-        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip))?);
+        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip), proof)?);
         let quarantine = repair::settle(&log)?;
-        let mut ledger = Self { chain, log, quarantine, known_version };
+        let mut ledger = Self { chain, log, quarantine, known_version, pruning: None };
         let before = ledger.chain.tip().header.height.get();
         match ledger.replay() {
             Err(LedgerError::Storage(StorageError::LogDamaged(damage))) => {
@@ -255,6 +302,7 @@ impl Ledger {
         self.log.append_many(&[record])?;
         let snapshot = self.index_and_publish(judged, certificate)?;
         self.settle_quarantine()?;
+        self.prune_if_time(&snapshot)?;
         Ok(snapshot)
     }
 
@@ -437,7 +485,7 @@ fn genesis_batch(genesis: &GenesisBlock, tip: &Snapshot) -> Batch {
     batch
 }
 
-fn index_tip(batch: &mut Batch, height: Height, hash: &BlockHash) {
+pub(crate) fn index_tip(batch: &mut Batch, height: Height, hash: &BlockHash) {
     batch.put(Keyspace::Meta, TIP_KEY, encode(&(height, hash)));
     batch.put(Keyspace::History, block_hash_key(height), *hash.as_bytes());
 }
@@ -455,22 +503,57 @@ fn index_block(batch: &mut Batch, judged: &JudgedBlock) {
     let height = judged.header.height;
     index_state(batch, &judged.executed.changes);
     for (index, transaction) in (0u32..).zip(&judged.transactions) {
-        let position = Position { height, index };
-        batch.put(Keyspace::Transactions, *transaction.id().as_bytes(), encode(&position));
-        if let Call::Attest(attest) = &transaction.body().call {
-            batch.put(Keyspace::Attestations, attestation_key(&attest.stream, attest.sequence), encode(&position));
-            batch.put(Keyspace::Contents, content_key(&attest.content.hash, position), Vec::new());
-        }
+        index_transaction(batch, Position { height, index }, transaction);
     }
+    base::put_header(batch, height, &HeaderCore::of(&judged.header));
     index_tip(batch, height, &judged.hash);
 }
 
+/// Where a transaction stands, and what it attests.
+fn index_transaction(batch: &mut Batch, position: Position, transaction: &SignedTransaction) {
+    batch.put(Keyspace::Transactions, *transaction.id().as_bytes(), encode(&position));
+    if let Call::Attest(attest) = &transaction.body().call {
+        batch.put(Keyspace::Attestations, attestation_key(&attest.stream, attest.sequence), encode(&position));
+        batch.put(Keyspace::Contents, content_key(&attest.content.hash, position), Vec::new());
+    }
+}
+
+/// Finds the transactions of the blocks up to the base again: the base holds what they did, not where they stand.
+fn index_kept_blocks(index: &Arc<dyn Index>, log: &BlockLog, base: Height) -> Result<(), LedgerError> {
+    let mut next = Some(log.first());
+    while let Some(height) = next.filter(|height| *height <= base) {
+        let record = log.read(height)?.ok_or(LedgerError::Damaged { height })?;
+        let inconsistent = |source: DecodeError| LedgerError::Inconsistent { height, source: source.into() };
+        let block = Block::from_bytes(&record.block).map_err(inconsistent)?;
+        let mut batch = Batch::new();
+        for (place, bytes) in (0u32..).zip(block.transactions) {
+            let transaction = SignedTransaction::from_bytes(bytes).map_err(inconsistent)?;
+            index_transaction(&mut batch, Position { height, index: place }, &transaction);
+        }
+        index.write(&batch)?;
+        next = height.next();
+    }
+    Ok(())
+}
+
 /// The tip that the index stands at; `None` if it is empty or not of this log.
-fn load(index: &Arc<dyn Index>, log: &BlockLog, genesis: &GenesisBlock) -> Result<Option<Snapshot>, LedgerError> {
+fn load(
+    index: &Arc<dyn Index>,
+    log: &BlockLog,
+    genesis: &GenesisBlock,
+    base: Option<&CheckpointProof>,
+) -> Result<Option<Snapshot>, LedgerError> {
     let Some(bytes) = index.get(Keyspace::Meta, TIP_KEY)? else { return Ok(None) };
     let Ok((height, hash)) = codec::decode::<(Height, BlockHash)>(&bytes, 40) else { return Ok(None) };
+    // The blocks between are dropped, so it cannot be brought up to the log.
+    if height.next().is_none_or(|next| next < log.first()) {
+        return Ok(None);
+    }
+    let of_base = base.filter(|base| base.checkpoint.height == height && height < log.first());
     let (header, transactions, certificate) = if height == Height::GENESIS {
         (genesis.block.header.clone(), 0, None)
+    } else if let Some(base) = of_base {
+        (base.checkpoint.clone(), 0, Some(base.certificate.clone()))
     } else {
         // An index ahead of the log means that the log lost its tail; what it knows is then not known to be final.
         if log.tip().is_none_or(|tip| tip < height) {
@@ -488,7 +571,7 @@ fn load(index: &Arc<dyn Index>, log: &BlockLog, genesis: &GenesisBlock) -> Resul
     if header.hash() != hash {
         return Ok(None);
     }
-    let Some(history) = load_history(index, height)? else { return Ok(None) };
+    let Some(history) = history_of(index.as_ref(), height)? else { return Ok(None) };
     let Some(state) = load_state(index)? else { return Ok(None) };
     if state.root() != header.state_root {
         return Ok(None);
@@ -526,22 +609,6 @@ fn load_state(index: &Arc<dyn Index>) -> Result<Option<StateTree>, LedgerError> 
             return Ok(StateTree::from_sorted(entries).ok());
         }
     }
-}
-
-/// The peaks over the blocks `0..=height`: one stored node for each one bit of their number.
-fn load_history(index: &Arc<dyn Index>, height: Height) -> Result<Option<Frontier>, LedgerError> {
-    let Some(count) = height.get().checked_add(1) else { return Ok(None) };
-    let mut peaks = Vec::new();
-    let mut before: u64 = 0;
-    for level in (0..64u8).rev().filter(|level| count >> level & 1 == 1) {
-        let Some(bytes) = index.get(Keyspace::History, &history_node_key(level, before >> level))? else {
-            return Ok(None);
-        };
-        let Ok(bytes) = <[u8; 32]>::try_from(bytes) else { return Ok(None) };
-        peaks.push(Hash::from_bytes(bytes));
-        before += 1 << level;
-    }
-    Ok(Frontier::from_parts(count, peaks))
 }
 
 fn restart(index: Arc<dyn Index>, directory: &DataDirectory, engine: Engine) -> Result<Arc<dyn Index>, LedgerError> {

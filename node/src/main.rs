@@ -26,6 +26,7 @@ mod shared;
 mod shell;
 mod signature_cache;
 mod signer;
+mod snapshot;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

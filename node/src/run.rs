@@ -1,7 +1,7 @@
 //! A running node: everything is opened, connected and started here, and ended in the opposite order.
 //!
 //! ```text
-//! files ──► ledger ──► network ──► driver (its own thread) ──► JSON-RPC
+//! files ──► ledger ──► network ──► snapshot, if the ledger is empty ──► driver (its own thread) ──► JSON-RPC
 //! ```
 //!
 //! A node ends when it is told to (SIGINT, SIGTERM), or when any of its tasks ends: then something is wrong, and a
@@ -11,9 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cairn_genesis::Genesis;
+use cairn_genesis::{Genesis, GenesisBlock};
 use cairn_network::{Limits, Network, NetworkConfig, NetworkKey};
 use cairn_storage::{DataDirectory, IndexState};
+use cairn_types::Height;
 use cairn_types::governance::PROTOCOL_VERSION;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -25,7 +26,7 @@ use crate::ingest::Ingest;
 use crate::keys::KeyFileError;
 use crate::keys::access::{self, AccessError};
 use crate::keys::of_node::NodeKeys;
-use crate::ledger::{Ledger, LedgerError, Opened};
+use crate::ledger::{Ledger, LedgerError, Opened, Pruned};
 use crate::low_water;
 use crate::membership::{Admission, Membership};
 use crate::mempool::Mempool;
@@ -35,6 +36,7 @@ use crate::shared::Shared;
 use crate::shell::{Host, Shell};
 use crate::signature_cache::SignatureCache;
 use crate::signer::NodeSigner;
+use crate::snapshot::join::{JoinError, Joined, Joining, join};
 
 /// Accepted transactions that wait to be gossiped; beyond, whoever submits waits.
 const ACCEPTED_MAX: usize = 4_096;
@@ -62,6 +64,8 @@ pub(crate) enum RunError {
     Evidence(std::io::Error),
     #[error(transparent)]
     Rpc(#[from] cairn_rpc::ServeError),
+    #[error("joining by a snapshot: {0}")]
+    Join(#[from] JoinError),
     #[error("the node stopped: {0}")]
     Driver(#[from] DriverError),
     #[error("the node stopped: {0}")]
@@ -90,21 +94,9 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     }
 
     let directory = Arc::new(DataDirectory::open(&config.data, genesis.chain)?);
-    let Opened { ledger, recovery, index, replayed } =
-        Ledger::open(&directory, config.engine(path)?, genesis, PROTOCOL_VERSION)?;
-    if let Some(cut) = &recovery.cut {
-        tracing::warn!(height = %cut.height, bytes = cut.bytes, "cut an unfinished record off the block log");
-    }
-    for damage in &recovery.damaged {
-        tracing::error!(first = %damage.first, last = %damage.last, path = %damage.path.display(), offset = damage.offset, "the block log is damaged");
-    }
-    if let IndexState::Rebuilt { reason } = &index {
-        tracing::warn!(%reason, "the index was of no use and was filled again");
-    }
-    let chain = Arc::clone(ledger.chain());
-    let tip = chain.tip();
-    tracing::info!(chain = %chain.id, height = %tip.header.height, replayed, engine = %config.storage.engine, "opened the ledger");
-
+    let mut ledger = open_ledger(&directory, &config, path, genesis.clone())?;
+    let mut chain = Arc::clone(ledger.chain());
+    let mut tip = chain.tip();
     let (wal, wal_contents) = directory.open_or_replace_write_ahead_log(tip.next_height())?;
     access::check_file(&directory.sign_state())?;
     // Held until the node ends.
@@ -117,11 +109,6 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     let evidence = EvidenceFile::open(directory.disk().as_ref(), &directory.path().join(EvidenceFile::NAME))
         .map_err(RunError::Evidence)?;
 
-    if key.is_some_and(|key| tip.validators().index_of(&key).is_none()) {
-        tracing::info!(
-            "the consensus key is no validator's at this height; this node follows until the council makes it one"
-        );
-    }
     let admission = Admission { observers: config.observers(path)?, named: config.named_peers() };
     let Membership { members, validators } = admission.membership(&tip.deciders, &chain.validator_peers());
     let network_config = NetworkConfig {
@@ -134,7 +121,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         quic: config.network.quic,
         limits: Limits::default(),
     };
-    let Network { handle, events, mut task } =
+    let Network { handle, mut events, mut task } =
         Network::spawn(network_config, NetworkKey::from_seed(peer.to_bytes())).await?;
     for address in handle.addresses() {
         tracing::info!(%address, "listening for peers");
@@ -143,12 +130,51 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     let shared = Arc::new(Shared::new());
     let low_water_mib = config.storage.low_water_mib;
     low_water::measure(&directory, low_water_mib, &shared)?;
+    if tip.header.height == Height::GENESIS {
+        let joining = Joining {
+            mode: config.sync,
+            chain: &chain,
+            shared: &shared,
+            network: &handle,
+            events: &mut events,
+            place: directory.base_place(chain.id),
+            named: admission.named.iter().filter(|peer| **peer != handle.peer_key()).count(),
+        };
+        let joined = tokio::select! {
+            joined = join(joining) => joined?,
+            signal = wait_for_signal() => {
+                ledger.close()?;
+                task.stop().await?;
+                return signal.map_err(RunError::Signals);
+            }
+            ended = task.ended() => return ended.map_err(RunError::from),
+        };
+        if let Joined::BySnapshot(_) = joined {
+            // The index can be open once only.
+            ledger.close()?;
+            drop((ledger, chain, tip));
+            ledger = open_ledger(&directory, &config, path, genesis)?;
+            chain = Arc::clone(ledger.chain());
+            tip = chain.tip();
+            let Membership { members, validators } = admission.membership(&tip.deciders, &chain.validator_peers());
+            handle.set_members(members, validators);
+        }
+    }
+    if key.is_some_and(|key| tip.validators().index_of(&key).is_none()) {
+        tracing::info!(
+            "the consensus key is no validator's at this height; this node follows until the council makes it one"
+        );
+    }
+    chain.offers.set_interval(config.storage.snapshot_interval);
+    if let Some(keep) = config.storage.keep_blocks {
+        ledger.keep_blocks(keep, directory.base_place(chain.id));
+    }
     let signatures = Arc::new(SignatureCache::default());
     let mempool = Arc::new(Mempool::new(Arc::clone(&chain), Arc::clone(&signatures)));
     let (accepted_sender, accepted) = mpsc::channel(ACCEPTED_MAX);
     let (wake, woken) = mpsc::channel(1);
     let (host, answers) = Host::new(handle.clone());
-    let driver = Driver::new(Parts {
+    let mut driver = Driver::new(Parts {
         ledger,
         mempool: Arc::clone(&mempool),
         signatures,
@@ -162,6 +188,10 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         surroundings: Box::new(host),
         undecided_bytes_max: UNDECIDED_BYTES_MAX,
     })?;
+    // Those who came while the node was joining are told of here; whoever came since is told of twice, which does no harm.
+    for peer in handle.peers() {
+        driver.on_connected(peer.key);
+    }
     let shell = Shell {
         driver,
         answers,
@@ -193,6 +223,50 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
     task.stop().await?;
     tracing::info!("stopped");
     outcome
+}
+
+/// Opens the ledger, and tells what was found.
+fn open_ledger(
+    directory: &DataDirectory,
+    config: &NodeConfig,
+    path: &Path,
+    genesis: GenesisBlock,
+) -> Result<Ledger, RunError> {
+    let Opened { ledger, recovery, index, replayed } =
+        Ledger::open(directory, config.engine(path)?, genesis, PROTOCOL_VERSION)?;
+    if let Some(cut) = &recovery.cut {
+        tracing::warn!(height = %cut.height, bytes = cut.bytes, "cut an unfinished record off the block log");
+    }
+    for damage in &recovery.damaged {
+        tracing::error!(first = %damage.first, last = %damage.last, path = %damage.path.display(), offset = damage.offset, "the block log is damaged");
+    }
+    if let IndexState::Rebuilt { reason } = &index {
+        tracing::warn!(%reason, "the index was of no use and was filled again");
+    }
+    let chain = ledger.chain();
+    tracing::info!(
+        chain = %chain.id, height = %chain.tip().header.height, first = %chain.first_block(), replayed,
+        engine = %config.storage.engine, "opened the ledger"
+    );
+    Ok(ledger)
+}
+
+/// Drops all but the newest `keep` blocks of a node that is stopped; `None` if it has not more.
+///
+/// # Errors
+/// [`RunError`]: for what the operator can mend, in words.
+pub(crate) fn prune(path: &Path, keep: u64) -> Result<Option<Pruned>, RunError> {
+    let config = NodeConfig::read(path)?;
+    let text = fs::read_to_string(&config.genesis)
+        .map_err(|source| RunError::GenesisFile { path: config.genesis.clone(), source })?;
+    let genesis_error = |source| RunError::Genesis { path: config.genesis.clone(), source: Box::new(source) };
+    let genesis = Genesis::from_toml(&text).and_then(|genesis| genesis.build()).map_err(genesis_error)?;
+    let directory = DataDirectory::open(&config.data, genesis.chain)?;
+    let mut ledger = open_ledger(&directory, &config, path, genesis)?;
+    let place = directory.base_place(ledger.chain().id);
+    let pruned = ledger.prune_now(keep, &place)?;
+    ledger.close()?;
+    Ok(pruned)
 }
 
 /// Runs the driver on a thread and a runtime of its own: it waits for the disk.

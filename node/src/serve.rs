@@ -10,6 +10,7 @@ use cairn_types::{Height, encode};
 use crate::chain::{Chain, ReadError};
 use crate::frame::{BLOCK_BYTES_PER_ANSWER, BLOCKS_PER_ANSWER_MAX, FinalBlock, Request, Response};
 use crate::shared::Shared;
+use crate::snapshot::offer;
 
 /// Requests that wait; further ones are refused, and the peer asks somebody else.
 const REQUESTS_MAX: usize = 32;
@@ -56,6 +57,13 @@ pub(crate) fn answer(chain: &Chain, shared: &Shared, request: &Request) -> Resul
             Ok(Response::Undecided(undecided.get(block).map(|bytes| bytes.to_vec())))
         }
         Request::Blocks { from } => blocks(chain, *from).map(Response::Blocks),
+        Request::Snapshot => offer::newest(chain).map(Response::Snapshot),
+        Request::SnapshotHeaders { snapshot, from } => {
+            offer::headers(chain, *snapshot, *from).map(Response::SnapshotHeaders)
+        }
+        Request::SnapshotState { snapshot, after } => {
+            Ok(Response::SnapshotState(offer::state(chain, *snapshot, after.as_deref())))
+        }
     }
 }
 

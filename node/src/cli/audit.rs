@@ -144,7 +144,7 @@ impl Which {
         let path = self.content_of.as_deref().context("an attestation or --content-of is needed")?;
         let salt = self.salt.as_deref().map(Salt::read).transpose()?;
         let evidence = content::evidence(path, salt.as_ref())?;
-        let found = find::all(&connection.client, evidence.hash).await?;
+        let found = find::all(&connection.client, evidence.hash).await?.items;
         Ok(Text::from(only(found, self.stream, path)?.id.0))
     }
 }

@@ -1,6 +1,6 @@
-//! `cairn node`: run a node.
+//! `cairn node`: run a node, and drop its old blocks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -35,10 +35,44 @@ enum Node {
         #[arg(long)]
         json: bool,
     },
+    /// Drop the old blocks of a node that is stopped. It goes on proving what it keeps; what it drops, only others can prove.
+    Prune {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// How many of the newest blocks are kept.
+        #[arg(long, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
+        keep: u64,
+        /// Print the outcome as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) fn run(command: NodeCommand) -> anyhow::Result<ExitCode> {
-    let Node::Run { config, json } = command.command;
+    match command.command {
+        Node::Run { config, json } => run_node(&config, json),
+        Node::Prune { config, keep, json } => prune(&config, keep, json),
+    }
+}
+
+fn prune(config: &Path, keep: u64, json: bool) -> anyhow::Result<ExitCode> {
+    let pruned = run::prune(config, keep)?;
+    if json {
+        let (first, files) = pruned.map_or((None, 0), |pruned| (Some(pruned.first.to_string()), pruned.files));
+        println!("{:#}", serde_json::json!({ "firstHeight": first, "files": files }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    match pruned {
+        Some(pruned) => {
+            println!("the node's blocks begin at height {} now; {} files removed", pruned.first, pruned.files)
+        }
+        None => println!("the node has not more than {keep} blocks; nothing was dropped"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_node(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
@@ -47,6 +81,6 @@ pub(super) fn run(command: NodeCommand) -> anyhow::Result<ExitCode> {
         log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;
-    runtime.block_on(run::run(&config))?;
+    runtime.block_on(run::run(config))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -34,6 +34,7 @@ async fn status(connection: &Connection) -> anyhow::Result<Report> {
         .row("time", format!("{} ({age})", time(view.time_ms.0)))
         .row("node", format!("{state}{place}, {}", counted(view.peers, "peer")))
         .row("pending", format!("{}, {}", counted(view.pending, "transaction"), counted(view.pending_bytes.0, "byte")))
-        .row("oldest state", view.oldest_state);
+        .row("oldest state", view.oldest_state)
+        .row("first block", view.first_height);
     Report::new(&status, rows)
 }

@@ -30,6 +30,7 @@ use serde_json::json;
 use crate::clock::now_ms;
 use crate::config::{DEFAULT_ENGINE, KeysConfig, NetworkSection, NodeConfig, RpcSection, StorageSection};
 use crate::keys;
+use crate::snapshot::join::SyncMode;
 
 /// JSON-RPC of node i listens at the base port + i, its network at the base port + this + i.
 const NETWORK_PORT_OFFSET: u16 = 100;
@@ -333,6 +334,7 @@ fn write_node(dir: &Path, node: &Planned, nodes: &[Planned], engine: &str) -> an
     let config = NodeConfig {
         genesis: PathBuf::from("../genesis.toml"),
         data: PathBuf::from("data"),
+        sync: SyncMode::default(),
         keys: KeysConfig {
             peer: PathBuf::from("peer.pem"),
             consensus: node.consensus.as_ref().map(|_| PathBuf::from("consensus.pem")),

@@ -10,13 +10,8 @@ use crate::testing::World;
 
 fn checkpoint(world: &World, height: u64) -> CheckpointProof {
     let snapshot = world.chain().snapshot(Height::new(height)).expect("it is kept");
-    CheckpointProof {
-        genesis: world.genesis.block.header.clone(),
-        validators: world.genesis.validators.clone(),
-        changes: world.chain().changes_before(snapshot.header.height).expect("the disk can be read"),
-        checkpoint: snapshot.header.clone(),
-        certificate: snapshot.certificate.clone().expect("it is not the genesis"),
-    }
+    let proof = world.chain().checkpoint_proof(&snapshot).expect("the disk can be read");
+    proof.expect("it is not the genesis")
 }
 
 #[test]

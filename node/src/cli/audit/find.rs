@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cairn_rpc::limits::PAGE_MAX;
 use cairn_rpc::views::{AttestationView, Text, TextForm};
 use cairn_rpc::{Client, ClientError};
-use cairn_types::{ContentHash, Position};
+use cairn_types::{ContentHash, Height, Position};
 use clap::Args;
 use serde_json::json;
 
@@ -36,10 +36,14 @@ impl Find {
             "file": self.file,
             "content": evidence.hash.to_string(),
             "bytes": evidence.bytes.to_string(),
-            "attestations": found,
+            "attestations": found.items,
+            "keptFrom": found.kept_from,
         });
-        let text = self.in_words(&found, &evidence.hash, Paint::of_stdout());
-        Ok(Report::new(&answer, text)?.holding(!found.is_empty()))
+        let mut text = self.in_words(&found.items, &evidence.hash, Paint::of_stdout());
+        if let Some(Text(first)) = found.kept_from {
+            let _ = writeln!(text, "\n  this node searched its blocks from {first} on; it does not keep those before");
+        }
+        Ok(Report::new(&answer, text)?.holding(!found.items.is_empty()))
     }
 
     fn in_words(&self, found: &[AttestationView], content: &ContentHash, paint: Paint) -> String {
@@ -55,14 +59,22 @@ impl Find {
     }
 }
 
-/// All attestations of a content, in the order of the ledger.
-pub(super) async fn all(client: &Client, content: ContentHash) -> Result<Vec<AttestationView>, ClientError> {
-    let mut found = Vec::new();
+/// What a node found.
+pub(super) struct Found {
+    /// In the order of the ledger.
+    pub(super) items: Vec<AttestationView>,
+    /// The first block that was searched, if that is not the first of the ledger.
+    kept_from: Option<Text<Height>>,
+}
+
+/// All attestations of a content that the node has.
+pub(super) async fn all(client: &Client, content: ContentHash) -> Result<Found, ClientError> {
+    let mut items = Vec::new();
     let mut after = None;
     loop {
         let page = client.attestation_find_by_content(Text(content), after, Some(PAGE_MAX), None).await?;
-        found.extend(page.items);
-        let Some(next) = page.next else { return Ok(found) };
+        items.extend(page.items);
+        let Some(next) = page.next else { return Ok(Found { items, kept_from: page.kept_from }) };
         let next = Position::from_text(&next).map_err(|reason| ClientError::Answer { reason })?;
         // A node that sends us round in circles is not followed.
         if after.is_some_and(|Text(after)| next <= after) {

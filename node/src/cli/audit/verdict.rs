@@ -49,7 +49,7 @@ impl AskVerdict {
         let selector = match (self.attestation, &self.file, &evidence) {
             (Some(selector), _, _) => selector,
             (None, Some(file), Some(evidence)) => {
-                Text::from(only(find::all(client, evidence.hash).await?, self.stream, file)?.id.0)
+                Text::from(only(find::all(client, evidence.hash).await?.items, self.stream, file)?.id.0)
             }
             _ => return Err(Usage("which attestation? name it with --attestation, or its file".to_owned()).into()),
         };
