@@ -9,3 +9,4 @@ mod crashes;
 mod keys;
 mod scenarios;
 mod fleet;
+mod snapshots;

@@ -132,7 +132,8 @@ impl StateTree {
                 path.push(Step { bit: branch.bit, sibling: branch.right.hash });
             }
         }
-        let full = |(key, value): (&[u8], &[u8])| LeafProof { key: key.to_vec(), value: LeafValue::Full(value.to_vec()) };
+        let full =
+            |(key, value): (&[u8], &[u8])| LeafProof { key: key.to_vec(), value: LeafValue::Full(value.to_vec()) };
         let leaves = Entries::all(Some(piece)).map(full).collect();
         Some(StateProof { count: self.count, path, leaves })
     }

@@ -28,7 +28,10 @@ fn pieces_of_any_size_put_the_map_together_again() {
         assert_eq!(entries, expected);
         assert_eq!(StateTree::from_sorted(entries).unwrap().root(), tree.root());
         assert_eq!(reader.accept(&tree.piece_after(None, 0).unwrap()), Err(PieceError::Complete));
-        assert_eq!(tree.piece_after(reader.after(), 100), if tree.is_empty() { tree.piece_after(None, 0) } else { None });
+        assert_eq!(
+            tree.piece_after(reader.after(), 100),
+            if tree.is_empty() { tree.piece_after(None, 0) } else { None }
+        );
     }
 }
 
@@ -55,7 +58,9 @@ fn a_piece_that_is_left_out_repeated_taken_from_elsewhere_or_altered_is_refused_
             for _ in 0..4 {
                 let lie = match random.below(5) {
                     0 => pieces[random.below(pieces.len())].clone(),
-                    1 => other.piece_after(reader.after(), 100).unwrap_or_else(|| other.piece_after(None, 100).unwrap()),
+                    1 => {
+                        other.piece_after(reader.after(), 100).unwrap_or_else(|| other.piece_after(None, 100).unwrap())
+                    }
                     2 => tree.prove(&oracle::random_query(&mut random)).unwrap(),
                     3 => altered(piece, &mut random),
                     _ => tree.prove(&Query::key(&piece.leaves[piece.leaves.len() - 1].key)).unwrap(),
