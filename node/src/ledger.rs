@@ -17,7 +17,7 @@ use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::tree::{StateTree, TreeError};
 use cairn_runtime::{Candidate, Changes, CheckDirectly, Context, Executed, InvalidBlock, SignatureCheck, governance};
 use cairn_storage::{
-    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogRecovery, RecordRef, StorageError,
+    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogDamage, LogRecovery, RecordRef, StorageError,
 };
 use cairn_types::{
     Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position, PublicKey,
@@ -149,20 +149,12 @@ impl Ledger {
         genesis: GenesisBlock,
         known_version: u16,
     ) -> Result<Opened, LedgerError> {
-        let first = Height::GENESIS.next().expect("there is a height after the genesis");
-        let base = Base::open(directory, &genesis)?;
-        let (mut log, recovery) = match &base {
-            Some(base) => directory.open_based_block_log(base.extent())?,
-            None => directory.open_block_log(first)?,
-        };
+        let (mut log, recovery, base) = open_log(directory, &genesis)?;
         // What lies below the base is needed by nobody to go on; it stays damaged.
         let base_height = base.as_ref().map(Base::height);
         let is_above = |damage: &LogDamage| base_height.is_none_or(|base| damage.first > base);
         if let Some(damage) = recovery.damaged.iter().find(|damage| is_above(damage)) {
             repair::cut(&mut log, damage)?;
-        }
-        if let Some(base) = base_height.filter(|base| log.next() <= *base) {
-            return Err(LedgerError::LogBehindBase { next: log.next(), base });
         }
         let proof = base.as_ref().map(|base| base.proof.clone());
         let (index, mut index_state) = directory.open_index(engine)?;
@@ -187,18 +179,7 @@ impl Ledger {
                 } else {
                     index
                 };
-                let tip = match base {
-                    Some(base) => {
-                        let tip = base.fill(index.as_ref())?;
-                        index_kept_blocks(&index, &log, tip.header.height)?;
-                        tip
-                    }
-                    None => {
-                        let tip = genesis_snapshot(&genesis);
-                        index.write(&genesis_batch(&genesis, &tip))?;
-                        tip
-                    }
-                };
+                let tip = begin(base, &index, &log, &genesis)?;
                 (index, tip)
             }
         };
@@ -223,8 +204,8 @@ impl Ledger {
         &self.chain
     }
 
-    /// The ledger at its genesis, with an index in memory and the blocks of the log still to come: for whoever checks
-    /// every one of them.
+    /// The ledger at its genesis, or at its base, with an index in memory and the blocks of the log still to come: for whoever
+    /// checks every one of them.
     ///
     /// # Errors
     /// [`LedgerError`]: the disk or the operator is to blame.
@@ -233,12 +214,12 @@ impl Ledger {
         genesis: GenesisBlock,
         known_version: u16,
     ) -> Result<(Self, LogRecovery), LedgerError> {
-        let first = Height::GENESIS.next().expect("there is a height after the genesis");
-        let (log, recovery) = directory.open_block_log(first)?;
-        let (index, tip) = (cairn_storage::memory_index(), genesis_snapshot(&genesis));
-        index.write(&genesis_batch(&genesis, &tip))?;
-        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip))?);
-        Ok((Self { chain, log, quarantine: None, known_version }, recovery))
+        let index = cairn_storage::memory_index();
+        let (log, recovery, base) = open_log(directory, &genesis)?;
+        let proof = base.as_ref().map(|base| base.proof.clone());
+        let tip = begin(base, &index, &log, &genesis)?;
+        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip), proof)?);
+        Ok((Self { chain, log, quarantine: None, known_version, pruning: None }, recovery))
     }
 
     /// Reads the block after the tip from the log, checks everything about it, certificate and signatures included, and
@@ -458,6 +439,40 @@ fn tx_root(transactions: &[Arc<SignedTransaction>]) -> Hash {
     accumulator::root_of(&leaves)
 }
 
+/// Opens the block log, and the base beside it if there is one.
+fn open_log(
+    directory: &DataDirectory,
+    genesis: &GenesisBlock,
+) -> Result<(BlockLog, LogRecovery, Option<Base>), LedgerError> {
+    let base = Base::open(directory, genesis)?;
+    let first = Height::GENESIS.next().expect("there is a height after the genesis");
+    let (log, recovery) = match &base {
+        Some(base) => directory.open_based_block_log(base.extent())?,
+        None => directory.open_block_log(first)?,
+    };
+    match base.as_ref().map(Base::height).filter(|base| log.next() <= *base) {
+        Some(base) => Err(LedgerError::LogBehindBase { next: log.next(), base }),
+        None => Ok((log, recovery, base)),
+    }
+}
+
+/// Fills an empty index with what stands before the blocks that can be executed.
+fn begin(
+    base: Option<Base>,
+    index: &Arc<dyn Index>,
+    log: &BlockLog,
+    genesis: &GenesisBlock,
+) -> Result<Snapshot, LedgerError> {
+    if let Some(base) = base {
+        let tip = base.fill(index.as_ref())?;
+        index_kept_blocks(index, log, tip.header.height)?;
+        return Ok(tip);
+    }
+    let tip = genesis_snapshot(genesis);
+    index.write(&genesis_batch(genesis, &tip))?;
+    Ok(tip)
+}
+
 fn genesis_snapshot(genesis: &GenesisBlock) -> Snapshot {
     let hash = genesis.block.header.hash();
     let mut history = Frontier::new();
@@ -518,20 +533,37 @@ fn index_transaction(batch: &mut Batch, position: Position, transaction: &Signed
     }
 }
 
-/// Finds the transactions of the blocks up to the base again: the base holds what they did, not where they stand.
+/// Finds the transactions of the blocks up to the base again: the base holds what they did, not where they stand. Each must
+/// be the block that the certified history names.
 fn index_kept_blocks(index: &Arc<dyn Index>, log: &BlockLog, base: Height) -> Result<(), LedgerError> {
     let mut next = Some(log.first());
     while let Some(height) = next.filter(|height| *height <= base) {
-        let record = log.read(height)?.ok_or(LedgerError::Damaged { height })?;
+        next = height.next();
+        let record = match log.read(height) {
+            Err(StorageError::LogDamaged(damage)) => {
+                tracing::error!(%damage, "what stands in this block cannot be found again");
+                continue;
+            }
+            other => other?.ok_or(LedgerError::Damaged { height })?,
+        };
         let inconsistent = |source: DecodeError| LedgerError::Inconsistent { height, source: source.into() };
         let block = Block::from_bytes(&record.block).map_err(inconsistent)?;
         let mut batch = Batch::new();
+        let mut transactions = Vec::with_capacity(block.transactions.len());
         for (place, bytes) in (0u32..).zip(block.transactions) {
-            let transaction = SignedTransaction::from_bytes(bytes).map_err(inconsistent)?;
+            let transaction = Arc::new(SignedTransaction::from_bytes(bytes).map_err(inconsistent)?);
             index_transaction(&mut batch, Position { height, index: place }, &transaction);
+            transactions.push(transaction);
+        }
+        let named = index.get(Keyspace::History, &block_hash_key(height))?;
+        let checks = [
+            ("hash", named.as_deref() == Some(&block.header.hash().as_bytes()[..])),
+            ("tx_root", block.header.tx_root == tx_root(&transactions)),
+        ];
+        if let Some((field, _)) = checks.into_iter().find(|(_, holds)| !holds) {
+            return Err(LedgerError::Inconsistent { height, source: BlockError::Header { field } });
         }
         index.write(&batch)?;
-        next = height.next();
     }
     Ok(())
 }

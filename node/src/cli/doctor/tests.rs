@@ -73,6 +73,7 @@ impl Patient {
         let config = NodeConfig {
             genesis: PathBuf::from("genesis.toml"),
             data: data.path().to_owned(),
+            sync: crate::snapshot::join::SyncMode::default(),
             keys: KeysConfig {
                 peer: PathBuf::from("peer.pem"),
                 consensus: Some(PathBuf::from("consensus.pem")),
