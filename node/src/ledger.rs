@@ -17,7 +17,8 @@ use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::tree::{StateTree, TreeError};
 use cairn_runtime::{Candidate, Changes, CheckDirectly, Context, Executed, InvalidBlock, SignatureCheck, governance};
 use cairn_storage::{
-    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogDamage, LogRecovery, RecordRef, StorageError,
+    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogDamage, LogRecovery, RecordRef,
+    StorageError,
 };
 use cairn_types::{
     Block, BlockHash, Call, Certificate, CertificateError, DecodeError, Hash, Header, Height, Position, PublicKey,
