@@ -28,8 +28,8 @@ pub const HEARTBEAT_MS: u64 = 5_000;
 /// Default of `clock_drift_ms`: a hundred times the error of a clock kept by NTP, so that only broken clocks are left out.
 pub const CLOCK_DRIFT_MS: u64 = 10_000;
 
-/// Default of `propose_timeout_ms`: building, sending and checking a full block takes some 100 ms; a dead proposer costs
-/// half a second.
+/// Default of `propose_timeout_ms`: building, sending and checking a full block takes some 100 ms; a silent proposer
+/// costs half a second, and one that is not connected nothing.
 pub const PROPOSE_TIMEOUT_MS: u64 = 500;
 
 /// Default of `prevote_timeout_ms`: ten times a round trip between continents' halves; it runs only if votes disagree.

@@ -15,7 +15,7 @@ const MISSED_BLOCKS: u64 = 500;
 
 #[tokio::test]
 async fn one_of_four_is_killed_blocks_go_on_and_it_catches_up_500_and_votes() {
-    // Every fourth height begins with the turn of the one that is gone, and costs two waits.
+    // Every fourth height begins with the turn of the one that is gone, which is passed over.
     let mut network = Network::start(4, 0, &["--step-timeout-ms", "100"]).await;
     let mut fleet = Fleet::on(&network, 21).await;
     network.nodes[3].kill();
