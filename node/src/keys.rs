@@ -69,18 +69,24 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError + '_ {
     move |source| KeyFileError::Io { path: path.to_owned(), source }
 }
 
-/// Reads the DER of a key file that only its owner can read, with a passphrase from `source` if it is encrypted; and
-/// whether it is. `None` if the file is no key file.
-fn read_der(path: &Path, source: &Source) -> Result<Option<(Zeroizing<Vec<u8>>, bool)>, KeyFileError> {
+/// What a key file holds.
+struct ReadKey {
+    der: Zeroizing<Vec<u8>>,
+    is_encrypted: bool,
+}
+
+/// Reads a key file that only its owner can read, with a passphrase from `source` if it is encrypted; `None` if the file is
+/// no key file.
+fn read_der(path: &Path, source: &Source) -> Result<Option<ReadKey>, KeyFileError> {
     access::check_file(path)?;
     let text = Zeroizing::new(fs::read_to_string(path).map_err(io_error(path))?);
     match Envelope::parse(&text) {
-        Ok(Envelope::Plain(der)) => Ok(Some((der, false))),
+        Ok(Envelope::Plain(der)) => Ok(Some(ReadKey { der, is_encrypted: false })),
         Ok(Envelope::Sealed(scheme, sealed)) => {
             let passphrase = source.read(path)?;
             match envelope::open(&scheme, &sealed, &passphrase) {
                 // What a wrong passphrase leaves is no DER.
-                Ok(der) if SecretDocument::try_from(der.as_slice()).is_ok() => Ok(Some((der, true))),
+                Ok(der) if SecretDocument::try_from(der.as_slice()).is_ok() => Ok(Some(ReadKey { der, is_encrypted: true })),
                 Err(EnvelopeError::Scheme) => Err(KeyFileError::Scheme { path: path.to_owned() }),
                 _ => Err(KeyFileError::Passphrase { path: path.to_owned() }),
             }
@@ -98,7 +104,7 @@ pub(crate) fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
 /// Reads an Ed25519 key, with a passphrase from `source` if it is encrypted.
 fn read_with(path: &Path, source: &Source) -> Result<SigningKey, KeyFileError> {
     let format = || KeyFileError::Format { path: path.to_owned() };
-    let (der, _) = read_der(path, source)?.ok_or_else(format)?;
+    let ReadKey { der, .. } = read_der(path, source)?.ok_or_else(format)?;
     let key = SigningKey::from_pkcs8_der(&der).map_err(|_| format())?;
     public(&key).check().map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     Ok(key)

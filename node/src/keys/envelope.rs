@@ -142,8 +142,7 @@ mod tests {
     use super::{Envelope, EnvelopeError, open, write};
     use crate::keys::passphrase::Passphrase;
 
-    // openssl genpkey -algorithm ed25519 | openssl pkcs8 -topk8 -v2 aes-256-cbc -scrypt -passout pass:...
-    // and the same with PBKDF2, which is OpenSSL's default.
+    // An Ed25519 key as OpenSSL encodes it.
     const DER: [u8; 48] = [
         0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 7, 7, 7, 7, 7,
         7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
@@ -188,6 +187,23 @@ mod tests {
             let refused = open(&EncryptionScheme::Pbes2(parameters), &[0; 64], &passphrase);
             assert_eq!(refused.err(), Some(EnvelopeError::Scheme));
         }
+    }
+
+    #[test]
+    fn every_byte_of_a_sealed_file_can_be_anything_without_a_panic() {
+        let sealed = super::seal(&DER, &Passphrase::of_test("correct horse battery")).expect("seals");
+        let mut other = sealed.clone();
+        for at in 0..sealed.len() {
+            for value in 0..=u8::MAX {
+                other[at] = value;
+                if let Ok((scheme, bytes)) = super::read_sealed(&other) {
+                    assert!(bytes.len() <= sealed.len() && scheme.pbes2().is_some() || scheme.pbes1().is_some());
+                }
+            }
+            other[at] = sealed[at];
+            assert!(super::read_sealed(&sealed[..at]).is_err(), "cut at {at}");
+        }
+        assert!(super::read_sealed(&other).is_ok());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use p256::ecdsa;
 use zeroize::Zeroizing;
 
 use super::passphrase::{Passphrase, Source};
-use super::{KeyFileError, create, ed25519_der, envelope, io_error, read_der, replace};
+use super::{KeyFileError, ReadKey, create, ed25519_der, envelope, io_error, read_der, replace};
 
 /// What kind of key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -66,7 +66,7 @@ impl PrivateKey {
     /// As [`PrivateKey::read`].
     pub(crate) fn read_with(path: &Path, source: &Source) -> Result<(Self, bool), KeyFileError> {
         let format = || KeyFileError::EitherFormat { path: path.to_owned() };
-        let (der, is_encrypted) = read_der(path, source)?.ok_or_else(format)?;
+        let ReadKey { der, is_encrypted } = read_der(path, source)?.ok_or_else(format)?;
         let ed25519 = SigningKey::from_pkcs8_der(&der).map(Self::Ed25519);
         let key = ed25519.or_else(|_| ecdsa::SigningKey::from_pkcs8_der(&der).map(Self::P256));
         let key = key.map_err(|_| format())?;

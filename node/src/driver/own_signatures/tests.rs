@@ -132,18 +132,18 @@ fn a_crash_between_the_two_syncs_is_told_from_a_sign_state_that_is_older_than_th
     let precommit = sign(vote(&world, 1, VoteKind::Precommit, None));
     let refused = SignedVote { vote: precommit.vote, signature: [0; 64] };
     let place = |step| Some(Place { height: Height::new(1), round: Round::ZERO, step });
-    let cases: [(&[SignedVote], usize, Option<Option<Place>>); 6] = [
-        (&[prevote], 0, Some(place(1))),
-        (&[prevote, precommit], 0, Some(place(2))),
-        (&[prevote], 1, None),
-        (&[prevote, precommit], 1, None),
-        (&[refused], 1, Some(None)),
-        (&[], 0, Some(None)),
+    let cases = [
+        (vec![prevote], 0, Some(place(1))),
+        (vec![prevote, precommit], 0, Some(place(2))),
+        (vec![prevote], 1, None),
+        (vec![prevote, precommit], 1, None),
+        (vec![refused], 1, Some(None)),
+        (vec![], 0, Some(None)),
     ];
     for (votes, synced, expected) in cases {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut fresh = signer(&world, directory.path());
-        let checked = check(&world, directory.path(), &mut fresh, &wal(1, votes, synced));
+        let checked = check(&world, directory.path(), &mut fresh, &wal(1, &votes, synced));
         assert_eq!(checked.is_ok(), expected.is_some(), "{votes:?} {synced}: {checked:?}");
         if let Some(expected) = expected {
             assert_eq!(fresh.place(), expected);
