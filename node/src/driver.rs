@@ -245,13 +245,12 @@ impl Driver {
         })
     }
 
-    /// Goes on with the height that was under way when this node stopped. Comes before everything else.
+    /// Says what lies ahead. Comes before everything else.
     pub(crate) fn begin(&mut self) {
         if let Some(height) = self.machine.unfinished()
             && self.seat.index().is_some()
         {
-            tracing::info!(%height, "going on with the height that was under way");
-            self.start();
+            tracing::info!(%height, "was under way; this node goes on with it when it has heard where the others are");
         }
         self.remind_of_upgrade(&self.chain.tip());
     }
@@ -332,12 +331,15 @@ impl Driver {
             || self.ending.is_some()
             || self.machine.under_way().is_some()
             || self.is_behind()
+            || (self.seat.index().is_some() && !self.is_informed())
         {
             return false;
         }
         let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);
         let is_first = tip.header.height == Height::GENESIS;
+        let is_unfinished = self.seat.index().is_some() && self.machine.unfinished().is_some();
         let has_reason = self.next_is_wanted
+            || is_unfinished
             || (self.seat.index().is_some()
                 && self.is_connected_to_quorum()
                 && (is_first || self.surroundings.elapsed() >= heartbeat || !self.mempool.is_empty()));

@@ -86,7 +86,9 @@ fn read_der(path: &Path, source: &Source) -> Result<Option<ReadKey>, KeyFileErro
             let passphrase = source.read(path)?;
             match envelope::open(&scheme, &sealed, &passphrase) {
                 // What a wrong passphrase leaves is no DER.
-                Ok(der) if SecretDocument::try_from(der.as_slice()).is_ok() => Ok(Some(ReadKey { der, is_encrypted: true })),
+                Ok(der) if SecretDocument::try_from(der.as_slice()).is_ok() => {
+                    Ok(Some(ReadKey { der, is_encrypted: true }))
+                }
                 Err(EnvelopeError::Scheme) => Err(KeyFileError::Scheme { path: path.to_owned() }),
                 _ => Err(KeyFileError::Passphrase { path: path.to_owned() }),
             }

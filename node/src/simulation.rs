@@ -28,6 +28,7 @@ mod load;
 mod node;
 mod plan;
 mod random;
+mod restored;
 mod scene;
 mod stories;
 mod villain;

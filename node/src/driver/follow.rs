@@ -5,7 +5,7 @@
 //! liar costs one request now and then. Only claims of more than a third of the power, or blocks that really came, keep
 //! this node from starting heights on its own: else one liar who answers slowly could keep everybody waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cairn_consensus::Input;
@@ -28,8 +28,16 @@ const ASK_ALL_MS: u64 = 100;
 /// How long a peer whose claim was empty is not believed, in milliseconds.
 const DISBELIEF_MS: u64 = 3_000;
 
+/// How long a node that has just started and has heard enough looks for blocks that somebody claims, before it votes, in
+/// milliseconds: an honest peer has sent some by then, and liars shall not keep it from voting.
+const INFORM_MS: u64 = 5_000;
+
 /// See the module.
 pub(super) struct Follow {
+    /// Who told its height since this process began, and since when they are enough; until this node is informed.
+    heard: BTreeSet<PeerKey>,
+    heard_enough: Option<Duration>,
+    is_informed: bool,
     /// What peers said of their height, if it was above ours.
     claims: BTreeMap<PeerKey, Height>,
     disbelieved: BTreeMap<PeerKey, Duration>,
@@ -46,6 +54,9 @@ pub(super) struct Follow {
 impl Follow {
     pub(super) fn new() -> Self {
         Self {
+            heard: BTreeSet::new(),
+            heard_enough: None,
+            is_informed: false,
             claims: BTreeMap::new(),
             disbelieved: BTreeMap::new(),
             asked: None,
@@ -88,11 +99,40 @@ impl Driver {
     /// Notes what a peer says of its height.
     pub(super) fn on_head(&mut self, from: PeerKey, height: Height) {
         let now = self.surroundings.elapsed();
+        if !self.follow.is_informed {
+            self.follow.heard.insert(from);
+        }
         self.follow.disbelieved.retain(|_, until| *until > now);
         if height > self.chain.tip().header.height && !self.follow.disbelieved.contains_key(&from) {
             let claim = self.follow.claims.entry(from).or_insert(height);
             *claim = height.max(*claim);
         }
+    }
+
+    /// Whether this node may vote: since it started, it has heard the heights of enough validators to decide with them, and
+    /// has what they have. Before that it cannot know whether its directory is an older copy of itself, and what it signs
+    /// could contradict what it signed.
+    pub(super) fn is_informed(&mut self) -> bool {
+        if self.follow.is_informed {
+            return true;
+        }
+        let tip = self.chain.tip();
+        let validators = tip.validators();
+        let told = (0u16..).zip(validators.iter()).filter(|(index, validator)| {
+            Some(*index) == self.seat.index() || self.follow.heard.contains(&PeerKey::from_bytes(validator.peer))
+        });
+        let power: u64 = told.map(|(_, validator)| validator.power.get()).sum();
+        if !cairn_types::has_quorum(cairn_types::Power::new(power), validators.total_power()) {
+            return false;
+        }
+        let now = self.surroundings.elapsed();
+        let since = *self.follow.heard_enough.get_or_insert(now);
+        let has_all = self.follow.claims.is_empty() && self.follow.asked.is_none();
+        if has_all || now >= since + Duration::from_millis(INFORM_MS) {
+            self.follow.is_informed = true;
+            self.follow.heard.clear();
+        }
+        self.follow.is_informed
     }
 
     /// Asks for blocks, if a peer says that it has more and nobody is asked already.
@@ -111,6 +151,9 @@ impl Driver {
 
     /// Asks one peer for its height, now and then.
     pub(super) fn ask_for_heads(&mut self) {
+        if !self.follow.is_informed && self.seat.index().is_some() {
+            self.ask_for_heads_now();
+        }
         let now = self.surroundings.elapsed();
         if now < self.follow.next_poll {
             return;

@@ -16,6 +16,9 @@
 //! repeats; and whatever is signed at heights at which the council gave the key another network key, because there it is
 //! another node's.
 //!
+//! A node that was restored as a whole cannot see it on its own disk. So it votes only when it has heard where the others
+//! are and has what they have (follow.rs): by then it has met its newer signatures in their certificates.
+//!
 //! What stays unnoticed: a backup that is taken and restored within one height, if nothing that was signed in between ever
 //! comes back to this node. The sign state holds the last place and no history, so below it only the height that this
 //! process began itself is known in full.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use cairn_network::PeerKey;
 use cairn_storage::SimulatedDisk;
+use cairn_types::Height;
 
 use super::checks::Checks;
 use super::desk::{Verified, lock};
@@ -198,6 +199,24 @@ impl World {
     pub(super) fn run_until(mut self, at_ms: u64) -> End {
         while self.checks.violation.is_none() && self.now_ms < at_ms && self.step() {}
         self.end(0)
+    }
+
+    /// Goes on until something is so, or is wrong.
+    pub(super) fn go_on_until(&mut self, is_so: impl Fn(&Self) -> bool) {
+        while self.checks.violation.is_none() && !is_so(self) && self.step() {}
+    }
+
+    /// The time in this world.
+    pub(super) const fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Kills a node and gives it another disk to start with; its readers know that it begins anew.
+    pub(super) fn replace_disk(&mut self, node: usize, disk: SimulatedDisk) {
+        self.trouble(Trouble::Kill { node });
+        disk.kill();
+        self.nodes[node].disk = disk;
+        self.nodes[node].told = Height::GENESIS;
     }
 
     fn end(self, settled_ms: u64) -> End {
