@@ -163,6 +163,10 @@ pub(super) fn nodes(
         }
         if is_own {
             height = Some(there);
+            let health = runtime.block_on(async { Client::http(url)?.node_get_health().await });
+            for warning in health.map(|health| health.value.warnings).unwrap_or_default() {
+                findings.warn(NODE, warning.message, "mend it; the node goes on meanwhile, and says when it is over");
+            }
         }
     }
 }

@@ -13,12 +13,11 @@ use crate::keys::KeyFileError;
 use crate::keys::access;
 use crate::keys::of_node::NodeKeys;
 
-/// Room on the disk below which a node has little time left, in bytes: sixteen segments of the block log.
-const FREE_BYTES_LOW: u64 = 1024 * 1024 * 1024;
+/// How many times the low-water mark must be free for nothing to be said.
+const LOW_WATER_TIMES: u64 = 2;
 
-/// Room below which a node must not be started, in bytes: a segment, a write-ahead log of a bad hour, and the index's
-/// journal.
-const FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// The configuration states the mark in MiB.
+const MIB: u64 = 1024 * 1024;
 
 /// What a file is called while it is written, or a directory while it is removed.
 const LEFTOVERS: [&str; 2] = [".new", ".discarded"];
@@ -134,7 +133,7 @@ pub(super) fn directory(config: &NodeConfig, findings: &mut Findings) -> Option<
         let state = if presence.is_running() { "a node is running on it" } else { "no node is running on it" };
         findings.ok(CHECK, format!("{}, for this user alone; {state}", path.display()));
     }
-    room(path, findings);
+    room(config, findings);
     Some(presence)
 }
 
@@ -168,20 +167,22 @@ fn leftovers(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn room(path: &Path, findings: &mut Findings) {
+fn room(config: &NodeConfig, findings: &mut Findings) {
     const CHECK: &str = "disk";
     let advice = "make room, or move the data directory to a larger disk while the node is stopped";
-    match RealDisk.free_bytes(path) {
+    let mark_mib = config.storage.low_water_mib;
+    match RealDisk.free_bytes(&config.data) {
         Ok(free) => {
-            let words = format!("{} MB free", free / 1_000_000);
-            if free < FREE_BYTES_MIN {
+            let words = format!("{} MiB free; below {mark_mib} MiB the node takes no transactions", free / MIB);
+            let mark = mark_mib.saturating_mul(MIB);
+            if free < mark {
                 findings.broken(CHECK, words, advice);
-            } else if free < FREE_BYTES_LOW {
+            } else if free < mark.saturating_mul(LOW_WATER_TIMES) {
                 findings.warn(CHECK, words, advice);
             } else {
                 findings.ok(CHECK, words);
             }
         }
-        Err(error) => findings.broken(CHECK, format!("{}: {error}", path.display()), "look at the disk"),
+        Err(error) => findings.broken(CHECK, format!("{}: {error}", config.data.display()), "look at the disk"),
     }
 }
