@@ -36,7 +36,7 @@ impl Offers {
 
     /// Whether a snapshot is made at this height.
     pub(crate) fn is_due(&self, height: Height) -> bool {
-        height.get() % self.interval.load(Ordering::Relaxed).max(1) == 0
+        height.get().is_multiple_of(self.interval.load(Ordering::Relaxed).max(1))
     }
 
     /// Looks at a new height.

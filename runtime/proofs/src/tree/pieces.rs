@@ -15,6 +15,7 @@ use super::bits;
 use super::node::{Leaf, Link, Node};
 use super::proof::{LeafProof, LeafValue, ProofError, StateProof, Step};
 use super::query::Query;
+use super::verify::Entry;
 use super::walk::Entries;
 use super::{PROOF_BYTES_MAX, PROOF_LEAVES_MAX, StateTree};
 use cairn_types::Hash;
@@ -69,7 +70,7 @@ impl PieceReader {
     ///
     /// # Errors
     /// [`PieceError`]: it is not the next piece of this map, and nothing has changed. Whoever sent it is to blame.
-    pub fn accept(&mut self, proof: &StateProof) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PieceError> {
+    pub fn accept(&mut self, proof: &StateProof) -> Result<Vec<Entry>, PieceError> {
         let expected = self.next.as_ref().ok_or(PieceError::Complete)?;
         let Some(first) = proof.leaves.first() else {
             // The empty map is its own only piece.
@@ -176,7 +177,7 @@ impl Room {
     fn take_entry(&mut self, (key, value): (&[u8], &[u8])) -> bool {
         /// Length of the key, tag, and length of the value.
         const OVERHEAD_BYTES: usize = 4;
-        let wanted = key.len() + value.len() + OVERHEAD_BYTES;
+        let wanted = key.len().saturating_add(value.len()).saturating_add(OVERHEAD_BYTES);
         let fits = wanted <= self.bytes && self.leaves > 0;
         self.bytes = self.bytes.saturating_sub(wanted);
         self.leaves = self.leaves.saturating_sub(1);

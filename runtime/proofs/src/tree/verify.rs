@@ -9,7 +9,7 @@ use super::proof::{LeafProof, LeafValue, ProofError, StateProof};
 use super::query::Query;
 
 /// A key and its value.
-type Entry = (Vec<u8>, Vec<u8>);
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 /// What a verified proof says: the complete list of entries that answer its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
