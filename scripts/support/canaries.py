@@ -2,13 +2,18 @@
 
 A canary is a patch in tests/canaries: its first lines say in words what is planted and which command must find it, then
 comes the difference. It is applied to a copy of the sources below the target directory, never to the sources
-themselves, so nothing of it can reach a program that somebody runs. The copy shares the target directory, and with it
-everything that is not ours; our own crates are built there a second time.
+themselves, and built in a target directory of the copy's own, so nothing of it can reach a program that somebody runs.
+What was built of other people's crates is linked into that directory; our own crates are built there a second time.
+
+Why not one target directory: cargo names what it builds of a workspace by the place within it, so a copy's crates would
+take the place of the real ones.
 """
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -63,8 +68,11 @@ class Cage:
     """A copy of the sources, in which canaries are let loose."""
 
     def __init__(self):
-        self.target = build.target_directory()
-        self.tree = self.target / "canaries" / "tree"
+        directory = build.target_directory() / "canaries"
+        self.tree, self.target = directory / "tree", directory / "target"
+        self.tree.mkdir(parents=True, exist_ok=True)
+        if not self.target.exists():
+            link_what_is_not_ours(build.target_directory() / "debug", self.target / "debug")
         self.refresh()
 
     def refresh(self):
@@ -123,6 +131,32 @@ def is_caught(cage, canary):
         cage.refresh()
     caught = result.returncode != 0 and re.search(canary.says, result.stdout) is not None
     return caught, seconds, "" if caught else last_lines(result.stdout)
+
+
+def link_what_is_not_ours(source, copy):
+    """Gives a new target directory what was built of other people's crates, so that only ours are built again.
+
+    Files that cargo writes to are copied, the large ones are links.
+    """
+    metadata = subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=build.ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    ours = set()
+    for package in json.loads(metadata)["packages"]:
+        names = [package["name"], *(target["name"] for target in package["targets"])]
+        ours.update(form for name in names for form in (name, name.replace("-", "_"), "lib" + name.replace("-", "_")))
+
+    def is_ours(name):
+        return name.rpartition("-")[0] in ours
+
+    copy.mkdir(parents=True)
+    for part in (".fingerprint", "build", "deps"):
+        if not (source / part).is_dir():
+            continue
+        shutil.copytree(
+            source / part, copy / part, ignore=lambda _, names: [name for name in names if is_ours(name)],
+            copy_function=os.link if part == "deps" else shutil.copy2,
+        )
 
 
 def last_lines(text):
