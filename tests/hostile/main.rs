@@ -35,10 +35,11 @@ const VALIDATORS: usize = 4;
 /// Nodes that are listed as observers. The first runs and is never attacked: what its memory grows by is the ledger's. The
 /// others never run, and attackers have their keys.
 const OBSERVERS: u16 = 10;
-/// What must remain of the honest throughput.
-const THROUGHPUT_RATIO_MIN: f64 = 0.5;
-/// What an attacked node may grow by.
-const MEMORY_GROWTH_MAX_MB: f64 = 64.0;
+/// Less honest work than this share of the undisturbed is an outage. What is promised is five times as much, and is judged by
+/// `scripts/promises` on a machine that does nothing else: a test must not turn red because its neighbours are busy.
+const THROUGHPUT_RATIO_MIN: f64 = 0.1;
+/// More growth than this, in MB, has no bound. What is promised is a quarter of it, and judged as above.
+const MEMORY_GROWTH_MAX_MB: f64 = 256.0;
 /// An attack lasts this long and ends this much earlier, so that what it left behind is measured in its phase.
 const MARGIN: f64 = 0.1;
 

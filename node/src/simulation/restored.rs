@@ -50,7 +50,7 @@ fn restore(seed: u64) -> Outcome {
 
 #[test]
 fn simulation_of_restored_backups_shows_no_double_signature() {
-    let count = (number("CAIRN_SIM_SEEDS").unwrap_or(SEEDS) / 5).max(30);
+    let count = (number("CAIRN_SIM_SEEDS").unwrap_or(SEEDS) / 20).max(30);
     let (mut noticed, mut wrong) = (0_u64, Vec::new());
     for seed in 0..count {
         match restore(seed) {

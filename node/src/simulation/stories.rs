@@ -38,7 +38,7 @@ fn split_by_twins(seed: u64) -> World {
 
 #[test]
 fn simulation_finds_every_fork_that_a_third_of_twins_makes() {
-    let planted = (super::number("CAIRN_SIM_SEEDS").unwrap_or(super::SEEDS) / 20).max(6);
+    let planted = (super::number("CAIRN_SIM_SEEDS").unwrap_or(super::SEEDS) / 100).max(6);
     let found = AtomicU64::new(0);
     for seed in 0..planted {
         match split_by_twins(seed).run_until(60_000).violation {

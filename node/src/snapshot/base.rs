@@ -8,7 +8,7 @@
 //! It is written when a node has joined by a snapshot, and when it drops old blocks. It is not believed because it lies on
 //! our disk: reading it, everything is checked against the genesis hash again, and a base that does not hold is refused.
 //!
-//! It does not know when blocks are dropped. Invariant: what [`fill`] leaves in the index is what executing all blocks
+//! It does not know when blocks are dropped. Invariant: what `fill` leaves in the index is what executing all blocks
 //! up to S would have left, but for the places of transactions, attestations and contents.
 
 use cairn_genesis::GenesisBlock;

@@ -89,7 +89,7 @@ impl DataDirectory {
         let format = lines.next().unwrap_or_default();
         let known = [STORE_FORMAT, BASED_STORE_FORMAT];
         if !known.iter().any(|known| format.strip_prefix("cairn store ") == Some(&known.to_string())) {
-            return Err(StorageError::FormatUnknown { path, found: format.to_owned(), expected: STORE_FORMAT });
+            return Err(StorageError::FormatUnknown { path, found: format.to_owned(), expected: BASED_STORE_FORMAT });
         }
         let found = lines.next().and_then(|line| line.strip_prefix("chain ")).unwrap_or("none").to_owned();
         if found != chain.to_string() {

@@ -306,10 +306,10 @@ fn a_data_directory_is_one_processs_and_one_networks_and_says_so() {
     let error = DataDirectory::open(&path, chain(2)).expect_err("another network");
     assert!(error.to_string().contains("belongs to chain 0101"), "{error}");
 
-    fs::write(path.join("format"), "cairn store 2\nchain ?\n").expect("it writes");
+    fs::write(path.join("format"), "cairn store 3\nchain ?\n").expect("it writes");
     let error = DataDirectory::open(&path, chain(1)).expect_err("a later version");
     assert!(
-        error.to_string().ends_with("has store format \"cairn store 2\", and this version reads format 1"),
+        error.to_string().ends_with("has store format \"cairn store 3\", and this version reads format 2"),
         "{error}"
     );
 
