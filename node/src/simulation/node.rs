@@ -37,6 +37,8 @@ pub(super) struct Node {
     pub(super) slow_ms: u64,
     /// The newest height that its readers have seen.
     pub(super) told: Height,
+    /// What they could have seen in the moment before it last fell.
+    pub(super) shown: Height,
     /// Whether its disk can be full, or rotten beyond opening.
     pub(super) is_full: bool,
     pub(super) is_lost: bool,
@@ -82,6 +84,7 @@ impl Node {
             offset_ms: 0,
             slow_ms: 0,
             told: Height::GENESIS,
+            shown: Height::GENESIS,
             is_full: false,
             is_lost: false,
             others: BTreeMap::new(),

@@ -216,7 +216,7 @@ impl World {
         self.trouble(Trouble::Kill { node });
         disk.kill();
         self.nodes[node].disk = disk;
-        self.nodes[node].told = Height::GENESIS;
+        (self.nodes[node].told, self.nodes[node].shown) = (Height::GENESIS, Height::GENESIS);
     }
 
     fn end(self, settled_ms: u64) -> End {
@@ -307,7 +307,12 @@ impl World {
                 }
                 self.wake_at(node, (started + deadline).max(self.now_ms + 1));
             }
-            Err(error) => self.fell(node, &error.into()),
+            Err(error) => {
+                // Whoever read in the moment before saw this.
+                let shown = self.nodes[node].process.as_ref().map(|process| process.chain.tip().header.height);
+                self.nodes[node].shown = shown.unwrap_or(Height::GENESIS);
+                self.fell(node, &error.into());
+            }
         }
     }
 

@@ -26,14 +26,14 @@ impl World {
             Ok(process) => {
                 let height = process.chain.tip().header.height;
                 let node = &mut self.nodes[index];
-                let (told, was_running) = (node.told, node.life > 0);
+                let (told, was_running) = (node.told.max(node.shown), node.life > 0);
                 node.process = Some(process);
                 node.life += 1;
                 self.counts.restarts += u64::from(was_running);
                 self.note(4, || format!("{index} starts at {height}, {told} was told"));
                 if height < told && self.nodes[index].fault == Some(Fault::Rot) {
                     // A bit of the last record flipped, so it counts as never written.
-                    self.nodes[index].told = height;
+                    (self.nodes[index].told, self.nodes[index].shown) = (height, height);
                 }
                 if height < told && self.nodes[index].is_honest() && self.nodes[index].fault != Some(Fault::Rot) {
                     self.checks.fail(format!("node {index} showed {told} and starts again at {height}"));
