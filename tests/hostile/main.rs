@@ -35,10 +35,10 @@ const VALIDATORS: usize = 4;
 /// Nodes that are listed as observers. The first runs and is never attacked: what its memory grows by is the ledger's. The
 /// others never run, and attackers have their keys.
 const OBSERVERS: u16 = 10;
-/// Less honest work than this share of the undisturbed is an outage. What is promised is five times as much, and is judged by
-/// `scripts/promises` on a machine that does nothing else: a test must not turn red because its neighbours are busy.
-const THROUGHPUT_RATIO_MIN: f64 = 0.1;
-/// More growth than this, in MB, has no bound. What is promised is a quarter of it, and judged as above.
+/// What must remain of the honest throughput.
+const THROUGHPUT_RATIO_MIN: f64 = 0.5;
+/// More growth than this, in MB, has no bound. What is promised is a quarter of it; `scripts/promises` judges that, and it does
+/// not hold in every run yet: see the limits in the README.
 const MEMORY_GROWTH_MAX_MB: f64 = 256.0;
 /// An attack lasts this long and ends this much earlier, so that what it left behind is measured in its phase.
 const MARGIN: f64 = 0.1;
