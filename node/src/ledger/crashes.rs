@@ -7,7 +7,8 @@ use cairn_storage::index::Entry;
 use cairn_storage::{Index, Keyspace, SimulatedDisk};
 use cairn_types::{Certificate, Height};
 
-use super::{CheckedBefore, LedgerError, judge};
+use super::replay::CheckedBefore;
+use super::{LedgerError, judge};
 use crate::testing::{Place, World};
 
 const BLOCKS: u64 = 8;

@@ -1,0 +1,112 @@
+//! Making the block after the tip, and judging one that somebody made.
+//!
+//! It does not know whether a block is decided. Invariant: what [`build`] makes, [`judge`] accepts on every node that has
+//! the same tip.
+
+use std::sync::Arc;
+
+use cairn_proofs::accumulator;
+use cairn_runtime::{Candidate, Context, SignatureCheck, governance};
+use cairn_types::{Block, Hash, Header, Height, SignedTransaction, ValidatorIndex, encode};
+
+use super::{BlockError, JudgedBlock};
+use crate::chain::{Chain, ReadError, RulesHistory, Snapshot};
+
+/// Builds the block after the tip from `candidates`, in their order. Answers with the block and the candidates that the
+/// rules refuse.
+///
+/// # Errors
+/// [`ReadError`]: this node's disk is to blame.
+pub(crate) fn build<T: Candidate + Into<Arc<SignedTransaction>>>(
+    chain: &Chain,
+    check: &dyn SignatureCheck,
+    proposer: ValidatorIndex,
+    now_ms: u64,
+    candidates: Vec<T>,
+) -> Result<(JudgedBlock, Vec<(T, cairn_types::Rejection)>), ReadError> {
+    let parent = chain.tip();
+    let history = RulesHistory::new(chain);
+    let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
+    let height = parent.header.height.next().ok_or(ReadError::IndexHole { what: "next height".to_owned() })?;
+    let built = cairn_runtime::build(&parent.state, context, check, height, candidates);
+    history.finish()?;
+    let transactions: Vec<Arc<SignedTransaction>> = built.included.into_iter().map(Into::into).collect();
+    let header = Header {
+        time_ms: now_ms.max(parent.header.time_ms.saturating_add(1)),
+        tx_root: tx_root(&transactions),
+        state_root: built.executed.state.root(),
+        proposer,
+        ..expected_header(chain, &parent, height)
+    };
+    let hash = header.hash();
+    let block =
+        Block { header, transactions: transactions.iter().map(|transaction| transaction.bytes().to_vec()).collect() };
+    let bytes = encode(&block);
+    Ok((JudgedBlock { header: block.header, hash, bytes, transactions, executed: built.executed }, built.rejected))
+}
+
+/// Judges bytes that should be the block after the tip. Whether its time is near a voter's clock is the voter's to say.
+///
+/// # Errors
+/// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
+pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> Result<JudgedBlock, BlockError> {
+    let block = Block::from_bytes(bytes)?;
+    let parent = chain.tip();
+    let header = block.header;
+    let height = parent.header.height.next().ok_or(BlockError::Header { field: "height" })?;
+    let expected = expected_header(chain, &parent, height);
+    let fields = [
+        ("version", header.version == expected.version),
+        ("chain", header.chain == expected.chain),
+        ("height", header.height == expected.height),
+        ("time_ms", header.time_ms > parent.header.time_ms),
+        ("parent", header.parent == expected.parent),
+        ("history_root", header.history_root == expected.history_root),
+        ("validators_root", header.validators_root == expected.validators_root),
+        ("next_validators_root", header.next_validators_root == expected.next_validators_root),
+        ("proposer", parent.validators().get(header.proposer).is_some()),
+    ];
+    if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
+        return Err(BlockError::Header { field });
+    }
+    let mut transactions = Vec::with_capacity(block.transactions.len());
+    for (index, bytes) in (0..).zip(block.transactions) {
+        let transaction =
+            SignedTransaction::from_bytes(bytes).map_err(|source| BlockError::Transaction { index, source })?;
+        transactions.push(Arc::new(transaction));
+    }
+    if header.tx_root != tx_root(&transactions) {
+        return Err(BlockError::Header { field: "tx_root" });
+    }
+    let history = RulesHistory::new(chain);
+    let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
+    let executed = cairn_runtime::execute(&parent.state, context, check, height, &transactions);
+    history.finish()?;
+    let executed = executed?;
+    if header.state_root != executed.state.root() {
+        return Err(BlockError::Header { field: "state_root" });
+    }
+    Ok(JudgedBlock { hash: header.hash(), header, bytes: bytes.to_vec(), transactions, executed })
+}
+
+/// The header of the block after `parent`, with zeros where its content decides.
+fn expected_header(chain: &Chain, parent: &Snapshot, height: Height) -> Header {
+    Header {
+        version: governance::version_at(&parent.state, height),
+        chain: chain.id,
+        height,
+        time_ms: 0,
+        parent: parent.hash,
+        history_root: parent.history.root(),
+        tx_root: Hash::ZERO,
+        state_root: Hash::ZERO,
+        validators_root: parent.deciders.next.root(),
+        next_validators_root: parent.deciders.after_next.root(),
+        proposer: 0,
+    }
+}
+
+pub(super) fn tx_root(transactions: &[Arc<SignedTransaction>]) -> Hash {
+    let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
+    accumulator::root_of(&leaves)
+}
