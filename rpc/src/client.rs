@@ -41,6 +41,9 @@ use crate::error::{ErrorData, ErrorView};
 use crate::limits::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, PING_INTERVAL, REQUEST_TIMEOUT};
 
 mod proven;
+mod raw;
+
+use raw::Raw;
 
 pub use proven::{AskError, Dated, Proven, ProvenError, Shown};
 
@@ -74,6 +77,9 @@ pub enum ClientError {
     /// Blocks are told over WebSocket only.
     #[error("subscriptions need a WebSocket: connect with ws://")]
     NeedsWebSocket,
+    /// Raw batches are taken over HTTP only.
+    #[error("raw batches need HTTP: connect with http://")]
+    NeedsHttp,
 }
 
 impl ClientError {
@@ -109,7 +115,7 @@ impl From<client::Error> for ClientError {
 
 #[derive(Debug)]
 enum Transport {
-    Http(HttpClient),
+    Http(HttpClient, Raw),
     WebSocket(WsClient),
 }
 
@@ -148,7 +154,7 @@ impl Client {
             .max_response_size(ANSWER_BYTES_MAX)
             .build(url)
             .map_err(|_| ClientError::Url { url: url.to_owned() })?;
-        Ok(Self { transport: Transport::Http(client) })
+        Ok(Self { transport: Transport::Http(client, Raw::new(url)?) })
     }
 
     /// A client over WebSocket, connected. `url` begins with `ws://`; `http://` is taken for it.
@@ -182,10 +188,24 @@ impl Client {
         Ok(FinalBlocks { subscription })
     }
 
+    /// Offers encoded transactions by `POST /tx`, which costs both ends a fraction of `tx_submitMany`. The answer tells what
+    /// was refused; with nothing taken and `Busy` among the refusals, the same batch may be offered again a second later.
+    /// Needs HTTP.
+    ///
+    /// # Errors
+    /// [`ClientError`]. After [`ClientError::Timeout`] or [`ClientError::Transport`] the transactions may have been taken all
+    /// the same; offered again, those are refused as `Duplicate`.
+    pub async fn post_transactions(&self, transactions: &[Vec<u8>]) -> Result<TakenView, ClientError> {
+        let Transport::Http(_, raw) = &self.transport else {
+            return Err(ClientError::NeedsHttp);
+        };
+        raw.post_transactions(transactions).await
+    }
+
     async fn call<R: DeserializeOwned>(&self, method: &str, parameters: Parameters) -> Result<R, ClientError> {
         let parameters = parameters.0?;
         let answer = match &self.transport {
-            Transport::Http(client) => client.request(method, parameters).await,
+            Transport::Http(client, _) => client.request(method, parameters).await,
             Transport::WebSocket(client) => client.request(method, parameters).await,
         };
         Ok(answer?)

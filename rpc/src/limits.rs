@@ -25,6 +25,9 @@ pub const BATCH_CALLS_MAX: u32 = 100;
 /// Most transactions in one `tx_submitMany` or `POST /tx`: what one block can hold.
 pub const SUBMIT_TRANSACTIONS_MAX: usize = cairn_types::limits::BLOCK_TRANSACTIONS_MAX;
 
+/// When whoever offered transactions to a busy node may try again, in seconds: by then it has made several blocks.
+pub const RETRY_AFTER_S: u32 = 1;
+
 /// Most subscriptions on one connection: one for each kind there is, and a few to spare.
 pub const SUBSCRIPTIONS_MAX: u32 = 8;
 

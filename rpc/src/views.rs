@@ -52,8 +52,8 @@ pub use stream::{AttestationView, ClaimedTimeView, ContentFormName, ContentView,
 pub use text::{AttestationSelector, Hex, OrganizationSelector, Text, TextForm};
 pub use trace::{TraceEdge, TraceFormat, TraceNode, TraceRelation, TraceView};
 pub use transaction::{
-    AlgorithmName, CreatedView, ReceiptView, SignatureView, SubmissionView, SubmissionsView, SubmittedView,
-    TransactionStateName, TransactionStateView, TransactionView,
+    AlgorithmName, CreatedView, ReceiptView, RefusedView, SignatureView, SubmissionView, SubmissionsView,
+    SubmittedView, TakenView, TransactionStateName, TransactionStateView, TransactionView,
 };
 pub use usage::UsageView;
 pub use verdict::{

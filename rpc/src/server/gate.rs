@@ -4,8 +4,11 @@
 //! |---|---|
 //! | `GET /health` | 200 if the node is up to date, else 503, and why |
 //! | `GET /metrics` | metrics in the text format of Prometheus |
-//! | `POST /tx` | takes an encoded `Vec<Vec<u8>>` as `application/octet-stream`; an array of results |
+//! | `POST /tx` | takes an encoded `Vec<Vec<u8>>` as `application/octet-stream`: 200, how many were taken and what was refused |
 //! | `POST /`, WebSocket at `/` | JSON-RPC |
+//!
+//! `POST /tx` is 503 with `Retry-After` if the node is too busy to take anything of it, and 400 if it is no list, or a list of
+//! too many; in both cases nothing was taken.
 //!
 //! A browser names the origin of the page in every request that could do harm. Origins that are not listed are refused,
 //! because a WebSocket knows no CORS; and since both kinds of `POST` need a content type that a plain form cannot send, a
@@ -16,9 +19,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use cairn_types::transaction::split_batch;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH,
-    CONTENT_TYPE, HOST, HeaderValue, ORIGIN, VARY,
+    CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
 };
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -34,7 +38,7 @@ use crate::backend::Backend;
 use crate::error::CallError;
 use crate::limits::{
     BODIES_KIB_MAX, BODY_TIMEOUT, CALL_TIMEOUT, LONG_ANSWER_BYTES, LONG_ANSWERS_KIB_MAX, PLACE_PATIENCE,
-    REQUEST_TIMEOUT,
+    REQUEST_TIMEOUT, RETRY_AFTER_S, SUBMIT_TRANSACTIONS_MAX,
 };
 use crate::service::{node, tx};
 
@@ -251,17 +255,21 @@ impl<B: Backend> Rules<B> {
             return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type: application/octet-stream is required\n");
         }
         let body = request.into_body();
-        let transactions: Vec<Vec<u8>> = match cairn_types::decode(&body, body.len()) {
-            Ok(transactions) => transactions,
+        let transactions = match split_batch(&body, SUBMIT_TRANSACTIONS_MAX) {
+            Ok(transactions) => transactions.into_iter().map(<[u8]>::to_vec).collect(),
             Err(error) => {
                 let error = CallError::parameter("body", format_args!("not a list of transactions: {error}"));
                 return json(StatusCode::BAD_REQUEST, &error.view());
             }
         };
         let limit_ms = u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-        match tokio::time::timeout(CALL_TIMEOUT, tx::submit_all(&*self.backend, transactions)).await {
-            Ok(Ok(results)) => json(StatusCode::OK, &results),
-            Ok(Err(error)) => json(StatusCode::BAD_REQUEST, &error.view()),
+        match tokio::time::timeout(CALL_TIMEOUT, tx::take(&*self.backend, transactions)).await {
+            Ok((taken, false)) => self.hold(json(StatusCode::OK, &taken)),
+            Ok((taken, true)) => {
+                let mut answer = json(StatusCode::SERVICE_UNAVAILABLE, &taken);
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+                self.hold(answer)
+            }
             Err(_) => json(StatusCode::SERVICE_UNAVAILABLE, &CallError::Timeout { limit_ms }.view()),
         }
     }

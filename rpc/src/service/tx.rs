@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cairn_types::{Height, TransactionId};
+use cairn_types::{Height, Rejection, TransactionId};
 use jsonrpsee::core::async_trait;
 
 use super::Service;
@@ -12,25 +12,30 @@ use crate::backend::{Backend, TransactionState, WaitOutcome};
 use crate::error::CallError;
 use crate::limits::{SUBMIT_TRANSACTIONS_MAX, WAIT_DEFAULT, WAIT_MAX};
 use crate::views::{
-    At, Hex, ReceiptView, SubmissionView, SubmissionsView, SubmittedView, Text, TransactionStateName,
-    TransactionStateView, TransactionView,
+    At, Hex, ReceiptView, RefusedView, SubmissionView, SubmissionsView, SubmittedView, TakenView, Text,
+    TransactionStateName, TransactionStateView, TransactionView,
 };
 
-/// Offers transactions and words the results: for `tx_submitMany` and for `POST /tx`.
-pub(crate) async fn submit_all<B: Backend>(
-    backend: &B,
-    transactions: Vec<Vec<u8>>,
-) -> Result<Vec<SubmissionView>, CallError> {
-    if transactions.len() > SUBMIT_TRANSACTIONS_MAX {
-        let reason = format!("{} transactions, but at most {SUBMIT_TRANSACTIONS_MAX} fit", transactions.len());
-        return Err(CallError::parameter("transactions", reason));
+/// Offers what `POST /tx` brought, and words the results; and whether the node was too busy to take any of it.
+pub(crate) async fn take<B: Backend>(backend: &B, transactions: Vec<Vec<u8>>) -> (TakenView, bool) {
+    let mut taken = TakenView::default();
+    let mut is_busy = false;
+    for (place, result) in (0..).zip(backend.submit(transactions).await) {
+        let Err(rejection) = result else {
+            taken.taken = taken.taken.saturating_add(1);
+            continue;
+        };
+        is_busy |= matches!(rejection, Rejection::Busy { .. });
+        let error = CallError::Rejected(rejection).view();
+        match taken.refused.last_mut() {
+            Some(last) if last.error == error && last.first.saturating_add(last.count) == place => {
+                last.count = last.count.saturating_add(1);
+            }
+            _ => taken.refused.push(RefusedView { first: place, count: 1, error }),
+        }
     }
-    let results = backend.submit(transactions).await;
-    let view = |result| match result {
-        Ok(id) => SubmissionView::Accepted(SubmittedView::pending(id)),
-        Err(rejection) => SubmissionView::Error(CallError::Rejected(rejection).view()),
-    };
-    Ok(results.into_iter().map(view).collect())
+    let is_busy = is_busy && taken.taken == 0;
+    (taken, is_busy)
 }
 
 #[async_trait]
@@ -42,8 +47,16 @@ impl<B: Backend> TxApiServer for Service<B> {
     }
 
     async fn submit_many(&self, transactions: Vec<Hex>) -> Result<At<SubmissionsView>, CallError> {
-        let transactions = transactions.into_iter().map(|bytes| bytes.0).collect();
-        let results = submit_all(&*self.backend, transactions).await?;
+        if transactions.len() > SUBMIT_TRANSACTIONS_MAX {
+            let reason = format!("{} transactions, but at most {SUBMIT_TRANSACTIONS_MAX} fit", transactions.len());
+            return Err(CallError::parameter("transactions", reason));
+        }
+        let view = |result| match result {
+            Ok(id) => SubmissionView::Accepted(SubmittedView::pending(id)),
+            Err(rejection) => SubmissionView::Error(CallError::Rejected(rejection).view()),
+        };
+        let results = self.backend.submit(transactions.into_iter().map(|bytes| bytes.0).collect()).await;
+        let results = results.into_iter().map(view).collect();
         Ok(At::new(self.latest(), SubmissionsView { results }))
     }
 

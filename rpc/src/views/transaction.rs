@@ -60,6 +60,28 @@ pub struct SubmissionsView {
     pub results: Vec<SubmissionView>,
 }
 
+/// What became of the transactions of one `POST /tx`. Whoever sent them knows their ids, so only what was refused is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakenView {
+    /// How many wait for a block now.
+    pub taken: u32,
+    /// The others, ascending.
+    pub refused: Vec<RefusedView>,
+}
+
+/// Transactions that stood one after the other and were refused with the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedView {
+    /// The place of the first of them in the batch, from 0.
+    pub first: u32,
+    /// How many they are.
+    pub count: u32,
+    /// Why.
+    pub error: ErrorView,
+}
+
 /// What a transaction made, named as other calls name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -32,6 +32,7 @@ pub(crate) struct Node {
     state: NodeState,
     warnings: Vec<Warning>,
     pending: Mutex<BTreeMap<TransactionId, Vec<u8>>>,
+    pending_max: usize,
     pub(crate) blocks: broadcast::Sender<FinalBlock>,
 }
 
@@ -48,6 +49,7 @@ impl Node {
             state: NodeState::Validating,
             warnings: Vec::new(),
             pending: Mutex::default(),
+            pending_max: usize::MAX,
             blocks: broadcast::Sender::new(BLOCKS_BEHIND_MAX),
         }
     }
@@ -55,6 +57,11 @@ impl Node {
     /// A node that works, and has something to say to its operator.
     pub(crate) fn warning(warnings: Vec<Warning>) -> Self {
         Self { warnings, ..Self::new() }
+    }
+
+    /// A node in which so many transactions may wait.
+    pub(crate) fn with_room_for(pending_max: usize) -> Self {
+        Self { pending_max, ..Self::new() }
     }
 
     pub(crate) fn syncing() -> Self {
@@ -106,7 +113,11 @@ impl Node {
         if self.finds(|other| other.id() == id).is_some() {
             return Err(Rejection::Duplicate { id });
         }
-        self.pending.lock().expect("not poisoned").insert(id, transaction.bytes().to_vec());
+        let mut pending = self.pending.lock().expect("not poisoned");
+        if pending.len() >= self.pending_max {
+            return Err(Rejection::Busy { reason: "its pool is full" });
+        }
+        pending.insert(id, transaction.bytes().to_vec());
         Ok(id)
     }
 }

@@ -153,17 +153,41 @@ async fn transactions_are_taken_as_raw_bytes() {
     let fresh = served.world().fresh();
     let body = cairn_types::encode(&vec![fresh.bytes().to_vec(), vec![1, 2, 3]]);
     let answer = send(&served, "POST /tx", octets, &body).await;
-    let results = answer.json();
-    assert_eq!((answer.status, results.as_array().map(Vec::len)), (200, Some(2)));
-    assert_eq!(results[0], json!({ "accepted": { "id": fresh.id().to_string(), "state": "pending" } }));
-    assert_eq!(results[1]["error"]["code"], -33_100);
-    let data = &results[1]["error"]["data"];
+    let answered = answer.json();
+    assert_eq!((answer.status, &answered["taken"]), (200, &json!(1)));
+    let refused = &answered["refused"][0];
+    assert_eq!((&refused["first"], &refused["count"]), (&json!(1), &json!(1)));
+    assert_eq!(refused["error"]["code"], -33_100);
+    let data = &refused["error"]["data"];
     assert_eq!((&data["name"], &data["code"]), (&json!("Malformed"), &json!(100)));
     assert!(data["reason"].is_string(), "a rejection's fields stand beside its name: {data}");
     assert_eq!(send(&served, "POST /tx", "", &body).await.status, 415, "a form could send this");
     assert_eq!(send(&served, "POST /tx", octets, b"\xff\xff\xff\xff").await.status, 400);
     let many = cairn_types::encode(&vec![Vec::<u8>::new(); 4_097]);
     assert_eq!(send(&served, "POST /tx", octets, &many).await.status, 400);
+}
+
+#[tokio::test]
+async fn who_posts_transactions_hears_what_became_of_each_and_when_to_come_again() {
+    let served = Served::with(RpcConfig::default(), Node::with_room_for(2)).await;
+    let client = Client::http(&format!("http://{}", served.server.address())).expect("a URL");
+    let fresh = |number| served.world().fresh_of(number).bytes().to_vec();
+    let taken = client.post_transactions(&[fresh(0), vec![1], vec![2], fresh(1), fresh(2), fresh(3)]).await;
+    let taken = taken.expect("an answer");
+    let runs: Vec<_> = taken.refused.iter().map(|run| (run.first, run.count, run.error.data.name.as_str())).collect();
+    assert_eq!((taken.taken, runs), (2, vec![(1, 2, "Malformed"), (4, 2, "Busy")]));
+
+    // Nothing is taken any more: the answer says so in a way that every HTTP client knows.
+    let batch = [fresh(4), fresh(5)];
+    let body = cairn_types::encode(&batch.to_vec());
+    let answer = send(&served, "POST /tx", "Content-Type: application/octet-stream\r\n", &body).await;
+    assert!(answer.status == 503 && answer.head.contains("retry-after: 1"), "{} {}", answer.status, answer.head);
+    let taken = client.post_transactions(&batch).await.expect("an answer");
+    assert_eq!((taken.taken, taken.refused[0].count, taken.refused[0].error.data.name.as_str()), (0, 2, "Busy"));
+    let nothing = client.post_transactions(&[]).await.expect("an answer");
+    assert_eq!((nothing.taken, nothing.refused.len()), (0, 0));
+    let refused = client.post_transactions(&vec![Vec::new(); 4_097]).await.expect_err("too many");
+    assert_eq!(refused.name(), Some("InvalidParameter"));
 }
 
 #[tokio::test]

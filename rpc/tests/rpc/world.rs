@@ -287,7 +287,17 @@ impl World {
 
     /// A transaction that nobody has offered yet.
     pub(crate) fn fresh(&self) -> SignedTransaction {
-        let call = OpenStream { name: "pressure".parse().expect("a name"), cadence_s: None, authority: self.grant };
+        self.opens("pressure")
+    }
+
+    /// One of many that nobody has offered yet.
+    pub(crate) fn fresh_of(&self, number: u32) -> SignedTransaction {
+        self.opens(&format!("pressure-{number}"))
+    }
+
+    /// The meter opens a stream of this name.
+    fn opens(&self, name: &str) -> SignedTransaction {
+        let call = OpenStream { name: name.parse().expect("a name"), cadence_s: None, authority: self.grant };
         let body = Body {
             chain: self.ledger.chain,
             signer: Principal::Device(self.meter),

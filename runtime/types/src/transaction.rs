@@ -114,3 +114,64 @@ impl SignedTransaction {
 pub fn leaf_of(signed_bytes: &[u8]) -> Hash {
     Hash::derive(domain::SIGNED_TRANSACTION, signed_bytes)
 }
+
+/// The byte strings of a batch of encoded transactions, as gossip and `POST /tx` carry it: the encoding of a list of at most
+/// `max` byte strings. What they hold is not looked at, and nothing is copied.
+///
+/// # Errors
+/// [`DecodeError`]; whoever sent the batch is to blame.
+pub fn split_batch(batch: &[u8], max: usize) -> Result<Vec<&[u8]>, DecodeError> {
+    let malformed = |reason: &str| DecodeError::Malformed { reason: reason.to_owned() };
+    let length = |bytes: &mut &[u8]| {
+        let (first, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| malformed("a length is cut off"))?;
+        *bytes = rest;
+        usize::try_from(u32::from_le_bytes(*first)).map_err(|_| malformed("a length that this machine cannot count"))
+    };
+    let mut rest = batch;
+    let count = length(&mut rest)?;
+    if count > max {
+        return Err(DecodeError::Malformed { reason: format!("{count} transactions, but at most {max} are allowed") });
+    }
+    // Each takes four bytes at least, so what is allocated is bounded by what came.
+    let mut transactions = Vec::with_capacity(count.min(rest.len() / 4));
+    for _ in 0..count {
+        let length = length(&mut rest)?;
+        let (transaction, after) =
+            rest.split_at_checked(length).ok_or_else(|| malformed("a transaction is cut off"))?;
+        transactions.push(transaction);
+        rest = after;
+    }
+    if rest.is_empty() { Ok(transactions) } else { Err(malformed("something follows the last transaction")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_batch;
+    use crate::codec::{decode, encode};
+
+    #[test]
+    fn a_batch_is_split_exactly_where_the_decoder_of_lists_splits_it() {
+        let batches: [Vec<Vec<u8>>; 4] = [vec![], vec![vec![]], vec![vec![1, 2, 3], vec![]], vec![vec![7; 300]; 5]];
+        for batch in &batches {
+            let encoded = encode(batch);
+            assert_eq!(split_batch(&encoded, 5), Ok(batch.iter().map(Vec::as_slice).collect()));
+            for end in 0..encoded.len() {
+                assert!(split_batch(&encoded[..end], 5).is_err(), "cut at {end}");
+            }
+            for at in 0..encoded.len() {
+                let mut changed = encoded.clone();
+                changed[at] ^= 1;
+                let decoded = decode::<Vec<Vec<u8>>>(&changed, changed.len()).ok().filter(|list| list.len() <= 5);
+                let split = split_batch(&changed, 5).ok();
+                assert_eq!(
+                    split,
+                    decoded.as_ref().map(|list| list.iter().map(Vec::as_slice).collect()),
+                    "changed at {at}"
+                );
+            }
+            assert!(split_batch(&[encoded, vec![0]].concat(), 5).is_err());
+        }
+        assert!(split_batch(&encode(&vec![Vec::<u8>::new(); 6]), 5).is_err());
+        assert!(split_batch(&[0xff; 4], usize::MAX).is_err(), "nothing is allocated for what did not come");
+    }
+}
