@@ -133,10 +133,10 @@ fn block_0_commits_to_what_the_file_says() {
     }
     assert_eq!(governance::version_at(&built.state, Height::new(1_000_000)), header.version);
     let council = built.state.get(&state_key::ordinal(state_key::council(), 0)).expect("a council from the genesis on");
-    let council: Interval<Vec<OrganizationId>> = codec::decode(council, 4_096).expect("it decodes");
+    let council: Interval<Vec<OrganizationId>> = codec::decode(&council, 4_096).expect("it decodes");
     let water = built.state.get(&state_key::organization_name(&name("water"))).expect("a founder");
     assert_eq!(council.from, Position::start_of(Height::GENESIS));
-    assert_eq!(council.value.iter().map(|id| id.as_bytes().as_slice()).collect::<Vec<_>>(), [water]);
+    assert_eq!(council.value.iter().map(|id| id.as_bytes().as_slice()).collect::<Vec<_>>(), [&*water]);
     for founder in &genesis.organizations {
         assert!(built.state.get(&state_key::organization_name(&founder.name)).is_some(), "{}", founder.name);
     }

@@ -90,7 +90,7 @@ impl History {
     /// The state does not hold what the rules write: this node's disk is to blame.
     pub(crate) fn of(state: &StateTree, height: Height) -> Result<Self, DecodeError> {
         let read = |value: &[u8]| codec::decode::<Interval<ValidatorSet>>(value, INTERVAL_BYTES_MAX);
-        let entries = state.prefix(&state_key::validators()).map(|(_, value)| read(value));
+        let entries = state.prefix(&state_key::validators()).map(|(_, value)| read(&value));
         let sets = entries.map(|entry| entry.map(|interval| (interval.from.height, Arc::new(interval.value))));
         Ok(Self { sets: sets.collect::<Result<_, _>>()?, known_to: above(height, VALIDATORS_DELAY) })
     }

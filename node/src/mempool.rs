@@ -267,7 +267,7 @@ impl Pending {
 /// Whose a device is.
 fn owner(state: &impl State, device: &DeviceId) -> Option<OrganizationId> {
     let (_, value) = state.last_under(&state_key::device_facet(device, DeviceFacet::Owner))?;
-    codec::decode::<Interval<OrganizationId>>(value, OWNER_BYTES_MAX).ok().map(|interval| interval.value)
+    codec::decode::<Interval<OrganizationId>>(&value, OWNER_BYTES_MAX).ok().map(|interval| interval.value)
 }
 
 #[cfg(test)]

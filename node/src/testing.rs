@@ -140,7 +140,7 @@ impl World {
         let organization = |index: u8| {
             let name = format!("member-{index}").parse().expect("a name");
             let id = genesis.state.get(&cairn_types::state_key::organization_name(&name)).expect("a founder");
-            let id = borsh::from_slice::<OrganizationId>(id).expect("an id");
+            let id = borsh::from_slice::<OrganizationId>(&id).expect("an id");
             Actor { principal: Principal::Organization(id), key: secret(index) }
         };
         let organizations = (1..=3).map(organization).collect();

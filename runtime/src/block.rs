@@ -149,7 +149,7 @@ fn finish(mut overlay: Overlay<'_>, height: Height) -> Executed {
         .take_while(|(key, _)| state_key::remembered_expiry(key).is_some_and(|expires| expires <= height))
         .take(FORGET_PER_BLOCK_MAX);
     for (key, _) in expired {
-        changes.insert(key.to_vec(), None);
+        changes.insert(key, None);
     }
     // An id that this very block added cannot have been in the base, and leaves with a later block.
     Executed { state: base.apply(&changes), changes }

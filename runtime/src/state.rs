@@ -3,6 +3,7 @@
 //! Rules read through [`State`] and answer with [`Changes`]; nobody writes in place. A block's transactions see each
 //! other through an [`Overlay`]: the tree as it was before the block, and what the block has changed so far.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use borsh::BorshDeserialize;
@@ -25,19 +26,20 @@ pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// A state that can be read.
 pub trait State {
     /// The value at `key`.
-    fn get(&self, key: &[u8]) -> Option<&[u8]>;
+    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>>;
 
     /// The last entry whose key begins with `prefix`.
-    fn last_under(&self, prefix: &[u8]) -> Option<(&[u8], &[u8])>;
+    fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)>;
 }
 
 impl State for StateTree {
-    fn get(&self, key: &[u8]) -> Option<&[u8]> {
+    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         Self::get(self, key)
     }
 
-    fn last_under(&self, prefix: &[u8]) -> Option<(&[u8], &[u8])> {
-        Self::last_under(self, prefix)
+    fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+        let (key, value) = Self::last_under(self, prefix)?;
+        Some((Cow::Owned(key), value))
     }
 }
 
@@ -72,12 +74,11 @@ impl<'a> Overlay<'a> {
     /// All keys that begin with `prefix` and do not exceed `last`, ascending, at most `limit` of them: of the tree and of
     /// what was changed, without what was removed.
     pub(crate) fn keys_up_to(&self, prefix: &[u8], last: &[u8], limit: usize) -> Vec<Vec<u8>> {
-        let beneath = self.base.prefix(prefix).map(|(key, _)| key).take_while(|key| *key <= last);
-        let beneath = beneath.filter(|key| !self.changes.contains_key(*key)).take(limit);
+        let beneath = self.base.prefix(prefix).map(|(key, _)| key).take_while(|key| key.as_slice() <= last);
+        let beneath = beneath.filter(|key| !self.changes.contains_key(key)).take(limit);
         let range = (std::ops::Bound::Included(prefix), std::ops::Bound::Included(last));
         let changed = self.changes.range::<[u8], _>(range).filter(|(_, value)| value.is_some());
-        let mut keys: Vec<Vec<u8>> =
-            beneath.map(<[u8]>::to_vec).chain(changed.map(|(key, _)| key.clone()).take(limit)).collect();
+        let mut keys: Vec<Vec<u8>> = beneath.chain(changed.map(|(key, _)| key.clone()).take(limit)).collect();
         keys.sort_unstable();
         keys.truncate(limit);
         keys
@@ -90,14 +91,14 @@ impl<'a> Overlay<'a> {
 }
 
 impl State for Overlay<'_> {
-    fn get(&self, key: &[u8]) -> Option<&[u8]> {
+    fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         match self.changes.get(key) {
-            Some(changed) => changed.as_deref(),
+            Some(changed) => changed.as_deref().map(Cow::Borrowed),
             None => self.base.get(key),
         }
     }
 
-    fn last_under(&self, prefix: &[u8]) -> Option<(&[u8], &[u8])> {
+    fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
         // Only entries that are never removed are asked for in this way, so the greater of the two is the last.
         let upper = prefix_end(prefix);
         let range = match &upper {
@@ -106,9 +107,12 @@ impl State for Overlay<'_> {
                 .range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Excluded(end.as_slice()))),
             None => self.changes.range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded)),
         };
-        let changed = range.rev().find_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
-        // Of two entries with one key, `max_by_key` takes the later here: the changed one.
-        [self.base.last_under(prefix), changed].into_iter().flatten().max_by_key(|(key, _)| *key)
+        let changed = range
+            .rev()
+            .find_map(|(key, value)| Some((Cow::Borrowed(key.as_slice()), Cow::Borrowed(value.as_deref()?))));
+        let beneath = State::last_under(self.base, prefix);
+        // Of two entries with one key, `max_by` takes the later here: the changed one.
+        [beneath, changed].into_iter().flatten().max_by(|(a, _), (b, _)| a.cmp(b))
     }
 }
 
@@ -125,8 +129,8 @@ fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Decodes what these rules have written.
-fn read<T: BorshDeserialize>(bytes: &[u8]) -> T {
-    borsh::from_slice(bytes).expect("the state holds what these rules wrote: its root is certified")
+fn read<T: BorshDeserialize>(bytes: impl AsRef<[u8]>) -> T {
+    borsh::from_slice(bytes.as_ref()).expect("the state holds what these rules wrote: its root is certified")
 }
 
 /// One entry of a facet: which, and its interval.
@@ -179,8 +183,8 @@ pub(crate) fn open_after<T: borsh::BorshSerialize>(
 
 fn last_entry<T: BorshDeserialize>(state: &impl State, prefix: &[u8]) -> Option<Entry<T>> {
     let (key, value) = state.last_under(prefix)?;
-    let ordinal = state_key::split_ordinal(key).expect("the keys of intervals end in an ordinal");
-    Some(Entry { key: key.to_vec(), ordinal, interval: read(value) })
+    let ordinal = state_key::split_ordinal(&key).expect("the keys of intervals end in an ordinal");
+    Some(Entry { key: key.into_owned(), ordinal, interval: read(value) })
 }
 
 /// The entry of a list of intervals with this ordinal.

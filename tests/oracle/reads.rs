@@ -21,7 +21,7 @@ use crate::ledger::Ledger;
 pub(crate) fn check_state(ledger: &Ledger, oracle: &Oracle) {
     let expected = oracle.before(Position::start_of(ledger.height())).state();
     let found: BTreeMap<Vec<u8>, Vec<u8>> =
-        ledger.state.prefix(&[]).map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        ledger.state.prefix(&[]).map(|(key, value)| (key, value.into_owned())).collect();
     let show = |entry: Option<&Vec<u8>>| entry.map_or("absent".to_owned(), |value| hex(value));
     for key in expected.keys().chain(found.keys()) {
         let (oracle, rules) = (expected.get(key), found.get(key));
@@ -43,7 +43,8 @@ pub(crate) fn check_state(ledger: &Ledger, oracle: &Oracle) {
 /// earlier; records stay, apart from counts, remembered ids and what is yet to come.
 pub(crate) fn check_growth(before: &StateTree, after: &StateTree, height: Height) {
     for (key, old) in before.prefix(&[]) {
-        let new = after.get(key);
+        let new = after.get(&key);
+        let (old, new) = (old.as_ref(), new.as_deref());
         let grown = match (key[0], key.get(33)) {
             (REMEMBERED | USAGE | DUE_RECOVERY, _) => true,
             (PARAMETERS, _) => grows::<Parameters>(old, new, height),
@@ -62,7 +63,7 @@ pub(crate) fn check_growth(before: &StateTree, after: &StateTree, height: Height
             (LOT, _) => grows::<LotRecord>(old, new, height),
             _ => new == Some(old),
         };
-        assert!(grown, "known after block {height} and changed since: key {}", hex(key));
+        assert!(grown, "known after block {height} and changed since: key {}", hex(&key));
     }
 }
 

@@ -121,7 +121,7 @@ impl Chain {
         let actor = |(name, key): (&str, SigningKey)| {
             let name = name.parse().expect("a valid name");
             let id = genesis.state.get(&state_key::organization_name(&name)).expect("the organization was founded");
-            let id = Hash::from_bytes(id.try_into().expect("an id has 32 bytes"));
+            let id = Hash::from_bytes(id.as_ref().try_into().expect("an id has 32 bytes"));
             Actor { principal: Principal::Organization(OrganizationId::from_hash(id)), key }
         };
         let organizations = ORGANIZATIONS.into_iter().zip(organization_keys).map(actor).collect();

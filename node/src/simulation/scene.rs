@@ -84,7 +84,7 @@ fn build(validators: usize) -> Scene {
     let organizations = (1..=ORGANIZATIONS)
         .map(|index| {
             let id = genesis.state.get(&state_key::organization_name(&name(index))).expect("a founder");
-            let id = borsh::from_slice::<OrganizationId>(id).expect("an id");
+            let id = borsh::from_slice::<OrganizationId>(&id).expect("an id");
             Actor { principal: Principal::Organization(id), key: secret(index) }
         })
         .collect();

@@ -186,7 +186,7 @@ pub(crate) fn write_own(mut writer: BaseWriter, chain: &Chain, snapshot: &Snapsh
     let mut bytes: usize = 0;
     for (key, value) in snapshot.state.prefix(&[]) {
         bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
-        part.push((key.to_vec(), value.to_vec()));
+        part.push((key, value.into_owned()));
         if bytes >= STATE_PIECE_BYTES {
             append(&mut writer, &Piece::State(std::mem::take(&mut part)))?;
             bytes = 0;

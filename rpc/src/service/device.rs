@@ -85,7 +85,7 @@ impl<B: Backend> DeviceApiServer for Service<B> {
         for examined in 0.. {
             let after = seen.as_ref().map(end_of);
             let first = view.state.prefix_after(&state_key::devices(), after.as_deref()).next();
-            let Some(id) = first.and_then(|(key, _)| subject(key)) else { break };
+            let Some(id) = first.and_then(|(key, _)| subject(&key)) else { break };
             // The page is full, or enough was looked at, and there is more.
             if items.len() == limit || examined == FILTER_EXAMINED_MAX {
                 next = seen.map(|id| id.to_text());
@@ -125,8 +125,8 @@ impl<B: Backend> DeviceApiServer for Service<B> {
             if lines.len() > extent.limit {
                 break;
             }
-            let Some((facet, ordinal)) = state_key::split_facet(key) else { continue };
-            if let Some(line) = fact(facet, value)? {
+            let Some((facet, ordinal)) = state_key::split_facet(&key) else { continue };
+            if let Some(line) = fact(facet, &value)? {
                 lines.push((HistoryCursor { facet, ordinal }, line));
             }
         }

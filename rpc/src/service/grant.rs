@@ -89,7 +89,7 @@ impl Question<'_> {
                     return Ok(found);
                 }
                 examined += 1;
-                let id = GrantId::from_hash(tail(key)?);
+                let id = GrantId::from_hash(tail(&key)?);
                 let Some(interval) = self.records.grant(&id)? else { continue };
                 if interval.value.grantee.is(&self.principal, self.zone.as_ref()) {
                     found.push(id);
@@ -201,7 +201,7 @@ fn over<'a>(
         let scope = scope.key();
         let after = after.map(|grant| state_key::scope_grant(&scope, &grant));
         for (key, _) in view.state.prefix_after(&state_key::scope_grants(&scope), after.as_deref()).take(limit) {
-            found.insert(GrantId::from_hash(tail(key)?));
+            found.insert(GrantId::from_hash(tail(&key)?));
         }
         while found.len() > limit {
             found.pop_last();
@@ -215,7 +215,7 @@ fn scopes_over(records: Records<'_>, device: &DeviceId) -> Result<Vec<Scope>, Ca
     records.device_exists(device)?;
     let streams = records.0.prefix(&state_key::device_streams(device)).take(DEVICE_STREAMS_EXAMINED_MAX + 1);
     let streams = streams
-        .map(|(key, _)| Ok(Scope::Stream(StreamId::from_hash(tail(key)?))))
+        .map(|(key, _)| Ok(Scope::Stream(StreamId::from_hash(tail(&key)?))))
         .collect::<Result<Vec<_>, CallError>>()?;
     if streams.len() > DEVICE_STREAMS_EXAMINED_MAX {
         return Err(CallError::TooLarge {
@@ -265,7 +265,7 @@ impl<B: Backend> GrantApiServer for Service<B> {
             (None, None) => {
                 let after = after.map(|grant| state_key::grant(&grant));
                 let keys = view.state.prefix_after(&state_key::grants(), after.as_deref()).take(extent.limit + 1);
-                (keys.map(|(key, _)| Ok(GrantId::from_hash(tail(key)?))).collect::<Result<_, CallError>>()?, None)
+                (keys.map(|(key, _)| Ok(GrantId::from_hash(tail(&key)?))).collect::<Result<_, CallError>>()?, None)
             }
         };
         let items = ids

@@ -63,7 +63,7 @@ impl<B: Backend> LotApiServer for Service<B> {
                     .prefix_after(&state_key::manufacturer_lots(&manufacturer), after.as_deref())
                     .take(extent.limit + 1)
                     .map(|(key, _)| {
-                        let id = LotId::from_hash(tail(key)?);
+                        let id = LotId::from_hash(tail(&key)?);
                         Ok(LotView::new(id, records.lot(&id)?))
                     })
                     .collect::<Result<Vec<_>, CallError>>()?;
@@ -77,7 +77,7 @@ impl<B: Backend> LotApiServer for Service<B> {
                     .take(extent.limit + 1)
                     .map(|(key, value)| {
                         let interval: Interval<LotRecord> = read(value)?;
-                        Ok(LotView::new(LotId::from_hash(tail(key)?), interval))
+                        Ok(LotView::new(LotId::from_hash(tail(&key)?), interval))
                     })
                     .collect::<Result<Vec<_>, CallError>>()?;
                 (items, None)
@@ -103,7 +103,7 @@ impl<B: Backend> LotApiServer for Service<B> {
             .state
             .prefix_after(&state_key::lot_claims(&lot.0), after.as_deref())
             .take(extent.limit + 1)
-            .map(|(key, value)| claim(records, key, value))
+            .map(|(key, value)| claim(records, &key, &value))
             .collect::<Result<Vec<_>, CallError>>()?;
         self.provable_list(&view, items, extent, Some(Question::Lot(lot.0)), |claim| claim.claim.0.to_text())
     }

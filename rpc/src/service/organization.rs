@@ -74,7 +74,7 @@ impl<B: Backend> OrganizationApiServer for Service<B> {
             .prefix_after(&prefix, after.as_deref())
             .take(extent.limit + 1)
             .map(|(key, value)| {
-                let epoch = state_key::split_ordinal(key).ok_or_else(|| incomplete("an ordinal in a key"))?;
+                let epoch = state_key::split_ordinal(&key).ok_or_else(|| incomplete("an ordinal in a key"))?;
                 let keys: Interval<OrganizationKeys> = read(value)?;
                 Ok((epoch, IntervalView::around(&keys, OrganizationKeysView::from(&keys.value))))
             })

@@ -22,8 +22,8 @@ use crate::views::{At, DeviceFacts, DeviceView, EndorsementView, OrganizationSel
 pub(super) struct Records<'a>(pub(super) &'a StateTree);
 
 /// Decodes what the rules wrote.
-pub(super) fn read<T: BorshDeserialize>(bytes: &[u8]) -> Result<T, CallError> {
-    borsh::from_slice(bytes).map_err(|error| {
+pub(super) fn read<T: BorshDeserialize>(bytes: impl AsRef<[u8]>) -> Result<T, CallError> {
+    borsh::from_slice(bytes.as_ref()).map_err(|error| {
         tracing::error!(%error, "a record of the state does not decode");
         CallError::Internal { reason: "a record of its state does not decode" }
     })
@@ -46,7 +46,7 @@ impl Records<'_> {
     /// The last interval under a prefix, and its ordinal.
     pub(super) fn last<T: BorshDeserialize>(&self, prefix: &[u8]) -> Result<Option<(u32, Interval<T>)>, CallError> {
         let Some((key, value)) = self.0.last_under(prefix) else { return Ok(None) };
-        let ordinal = state_key::split_ordinal(key).ok_or_else(|| incomplete("an ordinal in a key"))?;
+        let ordinal = state_key::split_ordinal(&key).ok_or_else(|| incomplete("an ordinal in a key"))?;
         Ok(Some((ordinal, read(value)?)))
     }
 

@@ -47,7 +47,7 @@ impl<B: Backend> StreamApiServer for Service<B> {
                     .prefix_after(&state_key::device_streams(&device.0), after.as_deref())
                     .take(extent.limit + 1)
                     .map(|(key, _)| {
-                        let id = StreamId::from_hash(tail(key)?);
+                        let id = StreamId::from_hash(tail(&key)?);
                         Ok(StreamView::new(id, records.stream(&id)?))
                     })
                     .collect::<Result<Vec<_>, CallError>>()?
@@ -57,7 +57,7 @@ impl<B: Backend> StreamApiServer for Service<B> {
                 view.state
                     .prefix_after(&state_key::streams(), after.as_deref())
                     .take(extent.limit + 1)
-                    .map(|(key, value)| Ok(StreamView::new(StreamId::from_hash(tail(key)?), read(value)?)))
+                    .map(|(key, value)| Ok(StreamView::new(StreamId::from_hash(tail(&key)?), read(value)?)))
                     .collect::<Result<Vec<_>, CallError>>()?
             }
         };

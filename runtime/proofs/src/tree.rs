@@ -34,6 +34,7 @@
 //! On every path from the root down, `p` strictly increases, so no path has more than [`PATH_STEPS_MAX`] steps. Keys can
 //! be chosen to make paths that long, so nothing here recurses: every walk, and even the release of a snapshot, is a loop.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use cairn_types::Hash;
@@ -176,9 +177,9 @@ impl StateTree {
     }
 
     /// The value of a key, or `None` if the map does not have the key.
-    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+    pub fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         let leaf = self.top.as_ref()?.nearest(key);
-        (leaf.key() == key).then(|| leaf.value())
+        (leaf.key() == key).then(|| Cow::Borrowed(leaf.value()))
     }
 
     /// All entries whose key begins with `prefix`, ascending by key. Lazy: an entry that is not taken costs nothing.
@@ -196,8 +197,9 @@ impl StateTree {
     }
 
     /// The entry with the greatest key that begins with `prefix`.
-    pub fn last_under(&self, prefix: &[u8]) -> Option<(&[u8], &[u8])> {
-        self.under(&Query::prefix(prefix)).map(|link| link.last().entry())
+    pub fn last_under(&self, prefix: &[u8]) -> Option<(Vec<u8>, Cow<'_, [u8]>)> {
+        let (key, value) = self.under(&Query::prefix(prefix))?.last().entry();
+        Some((key.to_vec(), Cow::Borrowed(value)))
     }
 
     /// The map after these changes: a key is set to `Some` value or, with `None`, removed. This snapshot remains as it is.

@@ -138,7 +138,7 @@ fn what_was_laid_over_the_tree_hides_what_is_beneath() {
     ];
     for (over, (prefix, expected)) in cases {
         let overlay = Overlay::with(&base, entries(over));
-        let expected = expected.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+        let expected = expected.map(|(key, value)| (key.as_bytes().into(), value.as_bytes().into()));
         assert_eq!(overlay.last_under(prefix.as_bytes()), expected, "{over:?} under {prefix}");
     }
 }
@@ -150,9 +150,9 @@ fn the_last_entry_is_found_under_any_prefix() {
     overlay.insert(vec![0xff, 0xfe], Some(vec![2]));
     let tree = StateTree::new();
     let overlay = Overlay::with(&tree, overlay);
-    assert_eq!(overlay.last_under(&[0xff, 0xff]), Some((&[0xff, 0xff, 7][..], &[1][..])));
-    assert_eq!(overlay.last_under(&[0xff, 0xfe]), Some((&[0xff, 0xfe][..], &[2][..])));
-    assert_eq!(overlay.last_under(&[]), Some((&[0xff, 0xff, 7][..], &[1][..])));
+    assert_eq!(overlay.last_under(&[0xff, 0xff]), Some((vec![0xff, 0xff, 7].into(), vec![1].into())));
+    assert_eq!(overlay.last_under(&[0xff, 0xfe]), Some((vec![0xff, 0xfe].into(), vec![2].into())));
+    assert_eq!(overlay.last_under(&[]), Some((vec![0xff, 0xff, 7].into(), vec![1].into())));
 }
 
 #[test]

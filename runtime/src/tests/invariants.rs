@@ -50,8 +50,8 @@ pub(super) struct Facts {
     pub(super) reminders: Vec<(u64, Hash)>,
 }
 
-fn decode<T: BorshDeserialize>(bytes: &[u8]) -> T {
-    borsh::from_slice(bytes).expect("a state holds nothing but records")
+fn decode<T: BorshDeserialize>(bytes: impl AsRef<[u8]>) -> T {
+    borsh::from_slice(bytes.as_ref()).expect("a state holds nothing but records")
 }
 
 fn hash(bytes: &[u8]) -> Hash {
@@ -97,7 +97,8 @@ impl Facts {
                     facts.reminders.push((height, hash(&rest[8..])));
                 }
                 f if f == Family::OrganizationName as u8 => {
-                    let name: OrganizationRecord = record(state, &[&[Family::Organization as u8], value].concat());
+                    let name: OrganizationRecord =
+                        record(state, &[&[Family::Organization as u8][..], &value[..]].concat());
                     assert_eq!(name.name.as_str().as_bytes(), rest, "a name leads to who bears it");
                 }
                 f if f == Family::Organization as u8 => {
@@ -419,7 +420,7 @@ pub(super) fn check_step(before: &StateTree, after: &StateTree, height: Height) 
             continue;
         };
         if old != new {
-            check_change(key, old, new);
+            check_change(&key, &old, &new);
         }
     }
 }

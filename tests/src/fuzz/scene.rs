@@ -229,7 +229,7 @@ impl Scene {
             StateTree::from_sorted(entries).expect("they ascend")
         };
         let trees = vec![chain.state(chain.len() - 1).clone(), middle, small(0), small(1), small(9)];
-        let keys = trees.iter().flat_map(|tree| tree.prefix(&[]).map(|(key, _)| key.to_vec())).collect();
+        let keys = trees.iter().flat_map(|tree| tree.prefix(&[]).map(|(key, _)| key)).collect();
         let questions = questions(&organizations, &devices, &grants, &streams, lot);
         let (messages, log) = sayings(&chain);
         Self {

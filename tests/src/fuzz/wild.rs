@@ -177,7 +177,7 @@ impl Wild<'_> {
     fn attest(&mut self) -> Attest {
         let stream = self.pick(&self.scene.streams);
         let record = self.scene.chain.state(self.height).get(&state_key::stream(&stream));
-        let record = record.and_then(|bytes| borsh::from_slice::<cairn_types::record::StreamRecord>(bytes).ok());
+        let record = record.and_then(|bytes| borsh::from_slice::<cairn_types::record::StreamRecord>(&bytes).ok());
         let nothing = TransactionId::from_hash(Hash::plain(b"nothing"));
         let (sequence, previous) = match &record {
             Some(record) if !self.random.once_in(4) => (record.count, record.head),

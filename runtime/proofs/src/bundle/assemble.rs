@@ -124,5 +124,5 @@ impl Bundle {
 
 fn grant_of(state: &StateTree, id: &GrantId) -> Option<Interval<GrantTerms>> {
     let decode = |value: &[u8]| -> Result<_, DecodeError> { codec::decode(value, VALUE_BYTES_MAX) };
-    decode(state.get(&state_key::grant(id))?).ok()
+    decode(&state.get(&state_key::grant(id))?).ok()
 }

@@ -54,14 +54,15 @@ impl DeviceFile {
     ///
     /// # Errors
     /// [`DeviceFileError`].
-    pub fn read<'a>(
+    pub fn read<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         device: &DeviceId,
-        entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        entries: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, DeviceFileError> {
         let mut record: Option<DeviceRecord> = None;
         let (mut keys, mut owners, mut statuses, mut placements) = (vec![], vec![], vec![], vec![]);
         let (mut recoveries, mut offers) = (vec![], vec![]);
         for (key, value) in entries {
+            let (key, value) = (key.as_ref(), value.as_ref());
             let (facet, _) = state_key::split_facet(key).ok_or(DeviceFileError::Malformed { facet: u8::MAX })?;
             let read = match facet {
                 f if f == DeviceFacet::Record as u8 => record.replace(decode(value, facet)?).is_none(),

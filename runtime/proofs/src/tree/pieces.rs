@@ -122,7 +122,7 @@ impl StateTree {
         room.take(piece.first());
         while let Some(above) = spine.last() {
             let Node::Branch(branch) = &above.node else { break };
-            if !Entries::all(Some(&branch.right)).all(|entry| room.take_entry(entry)) {
+            if !Entries::all(Some(&branch.right)).all(|(key, value)| room.take_entry((&key, &value))) {
                 break;
             }
             piece = above;
@@ -133,9 +133,9 @@ impl StateTree {
                 path.push(Step { bit: branch.bit, sibling: branch.right.hash });
             }
         }
-        let full =
-            |(key, value): (&[u8], &[u8])| LeafProof { key: key.to_vec(), value: LeafValue::Full(value.to_vec()) };
-        let leaves = Entries::all(Some(piece)).map(full).collect();
+        let leaves = Entries::all(Some(piece))
+            .map(|(key, value)| LeafProof { key, value: LeafValue::Full(value.into_owned()) })
+            .collect();
         Some(StateProof { count: self.count, path, leaves })
     }
 }

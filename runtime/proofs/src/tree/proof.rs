@@ -204,7 +204,7 @@ impl StateProof {
                 if proof.leaves.len() == PROOF_LEAVES_MAX {
                     return Err(ProofError::TooManyLeaves { leaves: PROOF_LEAVES_MAX + 1 });
                 }
-                let leaf = LeafProof { key: key.to_vec(), value: LeafValue::Full(value.to_vec()) };
+                let leaf = LeafProof { key, value: LeafValue::Full(value.into_owned()) };
                 bytes = bytes.saturating_add(leaf.encoded_bytes());
                 if bytes > PROOF_BYTES_MAX {
                     return Err(ProofError::TooLarge { bytes });

@@ -1,5 +1,7 @@
 //! Ways down the tree: to the subtree that answers a query, and along its entries in key order.
 
+use std::borrow::Cow;
+
 use super::bits::{self, BEYOND};
 use super::node::{Branch, Leaf, Link, Node};
 use super::query::Query;
@@ -67,13 +69,16 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (&'a [u8], &'a [u8]);
+    type Item = (Vec<u8>, Cow<'a, [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut link = self.pending.pop()?;
         loop {
             match &link.node {
-                Node::Leaf(leaf) => return Some(leaf.entry()),
+                Node::Leaf(leaf) => {
+                    let (key, value) = leaf.entry();
+                    return Some((key.to_vec(), Cow::Borrowed(value)));
+                }
                 Node::Branch(branch) => {
                     self.pending.push(&branch.right);
                     link = &branch.left;

@@ -62,7 +62,7 @@ fn state_proofs(scene: &'static Scene) -> Target {
         hold(proof.encode() == bytes, "two encodings", || format!("{proof:?}"))?;
         let Ok(proven) = proof.verify(&tree.root(), &query) else { return Ok(Seen::Refused) };
         let all = tree.prefix(&[]).filter(|(key, _)| query.matches(key));
-        let truth: Vec<(Vec<u8>, Vec<u8>)> = all.map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        let truth: Vec<(Vec<u8>, Vec<u8>)> = all.map(|(key, value)| (key, value.into_owned())).collect();
         hold(proven.entries() == truth, "a proof of what is not so", || format!("{query:?}"))?;
         let made = tree.prove(&query);
         hold(made.as_ref() == Ok(&proof), "two proofs of one answer", || format!("{query:?}"))?;

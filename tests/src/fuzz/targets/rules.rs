@@ -91,7 +91,7 @@ fn check_changes(state: &StateTree, changes: &Changes) -> Result<(), String> {
         match new {
             Some(value) => {
                 hold(check_entry(key, value).is_ok(), "an entry that no tree holds", shown)?;
-                growth::check(key, old, value)?;
+                growth::check(key, old.as_deref(), value)?;
             }
             None => hold(growth::may_leave(key), "an entry left that must stay", shown)?,
         }
@@ -210,7 +210,7 @@ fn blocks(scene: &'static Scene) -> Target {
         hold(root == Ok(built.executed.state.root()), "built and refused", || format!("{root:?}"))?;
         check_changes(state, &built.executed.changes)?;
         // The root is a function of what is in the state, however it came to be.
-        let entries = built.executed.state.prefix(&[]).map(|(key, value)| (key.to_vec(), value.to_vec()));
+        let entries = built.executed.state.prefix(&[]).map(|(key, value)| (key, value.into_owned()));
         let at_once = StateTree::from_sorted(entries).map(|tree| tree.root());
         hold(at_once == Ok(built.executed.state.root()), "two roots of one state", || format!("{at_once:?}"))?;
         Ok(Seen::Accepted)

@@ -4,6 +4,7 @@
 mod events;
 mod secret;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use borsh::BorshSerialize;
@@ -211,10 +212,10 @@ impl Ledger {
 
     pub(crate) fn read<T: borsh::BorshDeserialize>(&self, key: &[u8]) -> Option<T> {
         let bytes = match self.changes.get(key) {
-            Some(changed) => changed.as_deref(),
+            Some(changed) => changed.as_deref().map(Cow::Borrowed),
             None => self.states.last().and_then(|state| state.get(key)),
         };
-        bytes.map(|bytes| borsh::from_slice(bytes).expect("the state decodes"))
+        bytes.map(|bytes| borsh::from_slice(&bytes).expect("the state decodes"))
     }
 
     fn found(&mut self, name: &str) {
