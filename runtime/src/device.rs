@@ -12,7 +12,7 @@ use crate::grant;
 use crate::lot;
 use crate::organization;
 use crate::signatures::Signer;
-use crate::state::{self, Changes, Entry, State};
+use crate::state::{self, Changes, Entry, State, memo};
 
 mod recovery;
 mod transfer;
@@ -27,15 +27,14 @@ pub(crate) fn owner_entry(state: &impl State, device: &DeviceId) -> Result<Entry
 
 /// The device's status.
 pub(crate) fn status_of(state: &impl State, device: &DeviceId) -> Result<DeviceStatus, Rejection> {
-    let entry = state::device_status(state, device).ok_or(Rejection::DeviceUnknown { device: *device })?;
-    Ok(entry.interval.value)
+    memo::device_facts(state, device).status.ok_or(Rejection::DeviceUnknown { device: *device })
 }
 
 /// The device as a target of authority, as it stands.
 pub(crate) fn target_of(state: &impl State, device: &DeviceId) -> Result<Target, Rejection> {
-    let owner = owner_entry(state, device)?.interval;
-    let zone = state::device_placement(state, device).map(|entry| entry.interval.value);
-    Ok(Target { owner: owner.value, owned_since: owner.from, zone, device: Some(*device), stream: None })
+    let facts = memo::device_facts(state, device);
+    let (owner, owned_since) = facts.owner.ok_or(Rejection::DeviceUnknown { device: *device })?;
+    Ok(Target { owner, owned_since, zone: facts.zone.clone(), device: Some(*device), stream: None })
 }
 
 /// Checks that a device may sign with its current key.

@@ -3,6 +3,8 @@
 //! A grant names its parent and never exceeds it. Revocation is one write: whether authority is held is asked up the path
 //! each time, so everything beneath a revoked grant ends with it.
 
+use std::sync::Arc;
+
 use cairn_proofs::authority::{self, AuthorityFailure, Link, Surroundings};
 use cairn_types::call::{Grant, RevokeGrant};
 use cairn_types::grant::Dimension;
@@ -15,7 +17,7 @@ use cairn_types::{
 
 use crate::device;
 use crate::organization;
-use crate::state::{self, Changes, State};
+use crate::state::{self, Changes, State, memo};
 
 /// Checks that `signer` may do `action` to `target`: as its owner, or by the grant it names.
 pub(crate) fn check(
@@ -36,8 +38,8 @@ pub(crate) fn check(
     }
 }
 
-fn path_of(state: &impl State, grant: &GrantId) -> Result<Vec<Link>, Rejection> {
-    authority::path(grant, |id| state::grant(state, id)).map_err(rejection)
+fn path_of(state: &impl State, grant: &GrantId) -> Result<Arc<[Link]>, Rejection> {
+    memo::path(state, grant, || authority::path(grant, |id| state::grant(state, id))).map_err(rejection)
 }
 
 fn check_path(
@@ -56,11 +58,11 @@ struct Now<'a, S>(&'a S);
 
 impl<S: State> Surroundings for Now<'_, S> {
     fn zone_of(&self, device: &DeviceId) -> Option<Zone> {
-        state::device_placement(self.0, device).map(|entry| entry.interval.value)
+        memo::device_facts(self.0, device).zone.clone()
     }
 
     fn is_member(&self, organization: &OrganizationId) -> bool {
-        organization::check_member(self.0, organization).is_ok()
+        memo::is_member(self.0, organization, || organization::check_member(self.0, organization).is_ok())
     }
 }
 

@@ -7,7 +7,7 @@
 use cairn_types::record::Usage;
 use cairn_types::{Body, Call, Height, Parameters, Position, Principal, Rejection, state_key};
 
-use crate::state::{self, Changes, State};
+use crate::state::{self, Changes, State, memo};
 
 /// Ordinary calls leave this part of a quota to protective ones.
 const RESERVE: u32 = 10;
@@ -29,7 +29,7 @@ pub(crate) fn check(
     let owner = match body.signer {
         Principal::Organization(_) => Some(body.signer),
         Principal::Device(device) => {
-            state::device_owner(state, &device).map(|owner| Principal::Organization(owner.interval.value))
+            memo::device_facts(state, &device).owner.map(|(owner, _)| Principal::Organization(owner))
         }
     };
     let device = matches!(body.signer, Principal::Device(_)).then_some(body.signer);

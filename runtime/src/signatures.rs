@@ -12,7 +12,7 @@ use cairn_types::{
 
 use crate::device;
 use crate::organization;
-use crate::state::{self, State};
+use crate::state::{self, State, memo};
 
 /// Answers whether a signature verifies. Every implementation must answer as [`PublicKey::verify`] does.
 pub trait SignatureCheck {
@@ -55,8 +55,8 @@ impl Signer {
             }
             Principal::Device(device) => {
                 device::check_active(state, &device)?;
-                let entry = state::device_key(state, &device).ok_or(Rejection::DeviceUnknown { device })?;
-                Ok(Self::with_key(principal, entry.interval.value.key))
+                let key = memo::device_facts(state, &device).key.ok_or(Rejection::DeviceUnknown { device })?;
+                Ok(Self::with_key(principal, key))
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Reading the state, and collecting what changes.
 //!
 //! Rules read through [`State`] and answer with [`Changes`]; nobody writes in place. A block's transactions see each
-//! other through an [`Overlay`]: the tree as it was before the block, and what the block has changed so far.
+//! other through an [`Overlay`]: the tree as it was before the block, and what the block has changed so far. An overlay also
+//! keeps what is read of it again and again, decoded (`memo`).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +20,10 @@ use cairn_types::{
     PublicKey, Rejection, StreamId, ValidatorSet, Zone, encode,
 };
 
+pub(crate) mod memo;
+
+pub use memo::Memo;
+
 /// What a transaction or a block does to the state: new values by key; `None` removes (only remembered ids and reminders of
 /// recoveries ever are).
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -30,6 +35,16 @@ pub trait State {
 
     /// The last entry whose key begins with `prefix`.
     fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)>;
+
+    /// The values of the last entries under several prefixes: `prefix` followed by each of these bytes.
+    fn last_of_each<const N: usize>(&self, prefix: &[u8], bytes: [u8; N]) -> [Option<Cow<'_, [u8]>>; N] {
+        bytes.map(|byte| self.last_under(&[prefix, &[byte]].concat()).map(|(_, value)| value))
+    }
+
+    /// What was read of it before, if that is kept.
+    fn memo(&self) -> Option<&Memo> {
+        None
+    }
 }
 
 impl State for StateTree {
@@ -41,6 +56,11 @@ impl State for StateTree {
         let (key, value) = Self::last_under(self, prefix)?;
         Some((Cow::Owned(key), value))
     }
+
+    fn last_of_each<const N: usize>(&self, prefix: &[u8], bytes: [u8; N]) -> [Option<Cow<'_, [u8]>>; N] {
+        let part = self.part(prefix);
+        bytes.map(|byte| part.last_value(&[prefix, &[byte]].concat()))
+    }
 }
 
 /// A tree with changes laid over it.
@@ -48,22 +68,26 @@ impl State for StateTree {
 pub struct Overlay<'a> {
     base: &'a StateTree,
     changes: Changes,
+    memo: Memo,
 }
 
 impl<'a> Overlay<'a> {
     /// Lays nothing over `base` yet.
-    pub const fn new(base: &'a StateTree) -> Self {
-        Self { base, changes: Changes::new() }
+    pub fn new(base: &'a StateTree) -> Self {
+        Self::with(base, Changes::new())
     }
 
     /// Lays `changes` over `base`.
-    pub const fn with(base: &'a StateTree, changes: Changes) -> Self {
-        Self { base, changes }
+    pub fn with(base: &'a StateTree, changes: Changes) -> Self {
+        Self { base, changes, memo: Memo::default() }
     }
 
     /// Adds what one more transaction changed.
     pub fn extend(&mut self, changes: Changes) {
+        self.memo.forget(&changes);
         self.changes.extend(changes);
+        #[cfg(test)]
+        self.memo.check(self);
     }
 
     /// All that was changed.
@@ -113,6 +137,20 @@ impl State for Overlay<'_> {
         let beneath = State::last_under(self.base, prefix);
         // Of two entries with one key, `max_by` takes the later here: the changed one.
         [beneath, changed].into_iter().flatten().max_by(|(a, _), (b, _)| a.cmp(b))
+    }
+
+    fn last_of_each<const N: usize>(&self, prefix: &[u8], bytes: [u8; N]) -> [Option<Cow<'_, [u8]>>; N] {
+        let from = (std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded);
+        let is_changed = self.changes.range::<[u8], _>(from).next().is_some_and(|(key, _)| key.starts_with(prefix));
+        if is_changed {
+            bytes.map(|byte| self.last_under(&[prefix, &[byte]].concat()).map(|(_, value)| value))
+        } else {
+            self.base.last_of_each(prefix, bytes)
+        }
+    }
+
+    fn memo(&self) -> Option<&Memo> {
+        Some(&self.memo)
     }
 }
 

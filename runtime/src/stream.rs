@@ -125,12 +125,11 @@ pub(crate) fn attest(
 
     let mut accumulator = Frontier::from_parts(record.count, std::mem::take(&mut record.peaks))
         .expect("a stream's peaks are those of its count: only this function writes them");
-    accumulator.append(&id.hash());
+    accumulator.add(&id.hash());
     if target.owned_since > record.head_position {
         record.owned_from = record.count;
     }
-    record.count = accumulator.count();
-    record.peaks = accumulator.peaks().to_vec();
+    (record.count, record.peaks) = accumulator.into_parts();
     record.head = *id;
     record.head_position = position;
     let mut changes = Changes::new();

@@ -202,6 +202,11 @@ impl StateTree {
         Some((key.to_vec(), Cow::Borrowed(value)))
     }
 
+    /// The entries whose keys begin with `prefix`, for whoever asks several questions about them.
+    pub fn part(&self, prefix: &[u8]) -> Part<'_> {
+        Part(self.top.as_ref().map(|top| walk::descend(top, &Query::prefix(prefix), |_, _| ())))
+    }
+
     /// The map after these changes: a key is set to `Some` value or, with `None`, removed. This snapshot remains as it is.
     ///
     /// # Panics
@@ -230,6 +235,21 @@ impl StateTree {
     fn with(top: Option<Link>, count: u64) -> Self {
         let root = hashing::state_root(count, top.as_ref().map(|link| &link.hash));
         Self { top, count, root }
+    }
+}
+
+/// A part of a snapshot: the entries whose keys begin with one prefix. The way to it is gone once.
+#[derive(Clone, Copy)]
+pub struct Part<'a>(Option<&'a Link>);
+
+impl<'a> Part<'a> {
+    /// The value of the entry with the greatest key that begins with `prefix`, which itself begins with the prefix of this
+    /// part.
+    pub fn last_value(&self, prefix: &[u8]) -> Option<Cow<'a, [u8]>> {
+        let query = Query::prefix(prefix);
+        // Either all keys where this leads answer the query, or none does.
+        let (key, value) = walk::descend(self.0?, &query, |_, _| ()).last().entry();
+        query.matches(key).then_some(Cow::Borrowed(value))
     }
 }
 

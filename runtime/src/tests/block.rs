@@ -1,9 +1,9 @@
 //! Blocks: full ones, empty ones, ones that cannot stand; and the state beneath what a block changes.
 
 use cairn_proofs::tree::StateTree;
-use cairn_types::{Height, Rejection, SignedTransaction};
+use cairn_types::{Call, DeviceStatus, Height, Rejection, SignedTransaction};
 
-use super::world::{World, place};
+use super::world::{World, attest, place, revoke, rotate, set_status};
 use crate::{Changes, CheckDirectly, InvalidBlock, Overlay, State, build, execute};
 
 /// Moves of the meter, each to another place than the one before.
@@ -47,6 +47,44 @@ fn a_block_with_one_transaction_that_fails_cannot_stand() {
     let executed = execute(&world.state, world.context(), &CheckDirectly, world.height(), &transactions);
     let rejection = Rejection::Duplicate { id: transactions[0].id() };
     assert_eq!(executed.err(), Some(InvalidBlock::Transaction { index: 2, rejection }));
+}
+
+#[test]
+fn a_block_hears_at_once_what_it_changes_of_a_device_and_of_a_grant() {
+    let (mut world, meter, grant) = World::with_meter();
+    let stream = world.opened(&meter, "flow", grant);
+    let works = world.works.clone();
+    let (old, new) = (meter.in_epoch(0), meter.in_epoch(1));
+    let head = crate::state::stream(&world.state, &stream).expect("it was opened").head;
+    let say = |sequence, previous| Call::Attest(attest(stream, sequence, previous, "3 l/s", grant));
+
+    let first = world.transaction(&[&old], say(0, head));
+    let second = |signer| world.transaction(&[signer], say(1, first.id()));
+    let (by_old, by_new) = (second(&old), second(&new));
+    let by_works = |call| world.transaction(&[&works], call);
+    let candidates = vec![
+        first.clone(),
+        by_works(place(&meter, world.zone("south"), None)),
+        by_old.clone(),
+        by_works(place(&meter, world.zone("north"), None)),
+        by_works(set_status(&meter, DeviceStatus::Suspended, None)),
+        by_old.clone(),
+        world.transaction(&[&new], rotate(&meter, 1)),
+        by_works(set_status(&meter, DeviceStatus::Active, None)),
+        by_old,
+        by_new.clone(),
+        by_works(revoke(grant)),
+        world.transaction(&[&new], say(2, by_new.id())),
+    ];
+    let rejected: Vec<Rejection> = world.block(candidates).rejected.into_iter().map(|(_, why)| why).collect();
+    let device = meter.id;
+    let expected = [
+        Rejection::GrantNotHeld { grant, signer: meter.principal() },
+        Rejection::DeviceStatusForbids { device, status: DeviceStatus::Suspended },
+        Rejection::SignatureInvalid { signer: meter.principal(), key: 0 },
+        Rejection::GrantRevoked { grant },
+    ];
+    assert_eq!(rejected, expected);
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Frontier {
     pub fn from_items(items: &[Hash]) -> Self {
         let mut frontier = Self::new();
         for item in items {
-            frontier.push(item, |_| ());
+            frontier.add(item);
         }
         frontier
     }
@@ -41,11 +41,21 @@ impl Frontier {
     }
 
     /// Appends an item. Returns the nodes that are complete now, the leaf first and each one's parent after it: all that a
-    /// store must keep for proofs; who only needs roots may drop them.
+    /// store must keep for proofs.
     pub fn append(&mut self, item: &Hash) -> Vec<Node> {
         let mut complete = Vec::new();
         self.push(item, |node| complete.push(node));
         complete
+    }
+
+    /// The same for who only needs roots: what is complete is dropped.
+    pub fn add(&mut self, item: &Hash) {
+        self.push(item, |_| ());
+    }
+
+    /// Count and peaks, as a record keeps them.
+    pub fn into_parts(self) -> (u64, Vec<Hash>) {
+        (self.count, self.peaks)
     }
 
     /// Number of items.
