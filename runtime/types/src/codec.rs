@@ -45,5 +45,39 @@ pub fn decode<T: BorshSerialize + BorshDeserialize>(bytes: &[u8], max: usize) ->
         return Err(DecodeError::TooLong { length: bytes.len(), max });
     }
     let value = T::try_from_slice(bytes).map_err(|error| DecodeError::Malformed { reason: error.to_string() })?;
-    if encode(&value) == bytes { Ok(value) } else { Err(DecodeError::NotCanonical) }
+    if is_encoding(&value, bytes) { Ok(value) } else { Err(DecodeError::NotCanonical) }
+}
+
+/// The value that stands at the beginning of `bytes`, which then begin behind it.
+///
+/// # Errors
+/// [`DecodeError`], if it is malformed or not canonical.
+pub(crate) fn decode_next<T: BorshSerialize + BorshDeserialize>(bytes: &mut &[u8]) -> Result<T, DecodeError> {
+    let all = *bytes;
+    let value = T::deserialize(bytes).map_err(|error| DecodeError::Malformed { reason: error.to_string() })?;
+    let used = all.len().saturating_sub(bytes.len());
+    let is_canonical = all.get(..used).is_some_and(|used| is_encoding(&value, used));
+    if is_canonical { Ok(value) } else { Err(DecodeError::NotCanonical) }
+}
+
+/// Whether `bytes` are the encoding of `value`. They are compared as the encoder writes, so that nothing is allocated.
+fn is_encoding<T: BorshSerialize>(value: &T, bytes: &[u8]) -> bool {
+    let mut expected = Expected { rest: bytes };
+    value.serialize(&mut expected).is_ok() && expected.rest.is_empty()
+}
+
+/// Takes only the bytes that it expects.
+struct Expected<'a> {
+    rest: &'a [u8],
+}
+
+impl borsh::io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> borsh::io::Result<usize> {
+        self.rest = self.rest.strip_prefix(bytes).ok_or(borsh::io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> borsh::io::Result<()> {
+        Ok(())
+    }
 }

@@ -58,20 +58,21 @@ pub fn signed_message(id: &TransactionId) -> Vec<u8> {
     [domain::SIGN_TRANSACTION.prefix().as_bytes(), id.as_bytes()].concat()
 }
 
-/// A transaction together with the very bytes it came in and its id, so that nothing is encoded or hashed twice.
+/// A transaction together with the very bytes it came in, its id and its leaf, so that nothing is encoded or hashed twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedTransaction {
     transaction: Transaction,
     bytes: Vec<u8>,
     id: TransactionId,
+    leaf: Hash,
 }
 
 impl SignedTransaction {
     /// Encodes and names a transaction.
     pub fn new(transaction: Transaction) -> Self {
         let bytes = encode(&transaction);
-        let id = transaction.body.id();
-        Self { transaction, bytes, id }
+        let (id, leaf) = (transaction.body.id(), leaf_of(&bytes));
+        Self { transaction, bytes, id, leaf }
     }
 
     /// Decodes a transaction from bytes that anybody may have sent.
@@ -79,9 +80,20 @@ impl SignedTransaction {
     /// # Errors
     /// [`DecodeError`]; whoever sent the bytes is to blame.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        let transaction: Transaction = codec::decode(&bytes, TRANSACTION_BYTES_MAX)?;
-        let id = transaction.body.id();
-        Ok(Self { transaction, bytes, id })
+        if bytes.len() > TRANSACTION_BYTES_MAX {
+            return Err(DecodeError::TooLong { length: bytes.len(), max: TRANSACTION_BYTES_MAX });
+        }
+        // Part by part, so that the id is the hash of the body's bytes as they came.
+        let mut rest = bytes.as_slice();
+        let body: Body = codec::decode_next(&mut rest)?;
+        let body_bytes = bytes.get(..bytes.len().saturating_sub(rest.len())).unwrap_or_default();
+        let id = TransactionId::from_hash(Hash::derive(domain::TRANSACTION, body_bytes));
+        let signatures = codec::decode_next(&mut rest)?;
+        if !rest.is_empty() {
+            return Err(DecodeError::Malformed { reason: "something follows the signatures".to_owned() });
+        }
+        let leaf = leaf_of(&bytes);
+        Ok(Self { transaction: Transaction { body, signatures }, bytes, id, leaf })
     }
 
     /// The transaction.
@@ -105,8 +117,8 @@ impl SignedTransaction {
     }
 
     /// The item that stands for this transaction, signatures included, in its block's accumulator.
-    pub fn leaf(&self) -> Hash {
-        leaf_of(&self.bytes)
+    pub const fn leaf(&self) -> Hash {
+        self.leaf
     }
 }
 
@@ -146,8 +158,42 @@ pub fn split_batch(batch: &[u8], max: usize) -> Result<Vec<&[u8]>, DecodeError> 
 
 #[cfg(test)]
 mod tests {
-    use super::split_batch;
+    use super::{Body, Signature, SignedTransaction, Transaction, leaf_of, split_batch};
+    use crate::call::{Call, CloseStream};
     use crate::codec::{decode, encode};
+    use crate::hash::{BlockHash, ChainId, DeviceId, Hash, StreamId};
+    use crate::key::SignatureBytes;
+    use crate::organization::Principal;
+    use crate::position::{BlockRef, Height};
+
+    #[test]
+    fn what_comes_as_bytes_is_what_was_encoded_and_nothing_else_is() {
+        let signer = Principal::Device(DeviceId::from_hash(Hash::plain(b"device")));
+        let body = Body {
+            chain: ChainId::from_hash(Hash::plain(b"chain")),
+            signer,
+            not_before: BlockRef { height: Height::new(7), hash: BlockHash::from_hash(Hash::ZERO) },
+            expires: None,
+            call: Call::CloseStream(CloseStream { stream: StreamId::from_hash(Hash::plain(b"stream")) }),
+        };
+        let signature = Signature { signer, key: 0, bytes: SignatureBytes::Ed25519([7; 64]) };
+        for count in 0..3 {
+            let transaction = Transaction { body: body.clone(), signatures: vec![signature.clone(); count] };
+            let made = SignedTransaction::new(transaction);
+            let bytes = made.bytes().to_vec();
+            assert_eq!(SignedTransaction::from_bytes(bytes.clone()).as_ref(), Ok(&made));
+            assert_eq!((made.id(), made.leaf()), (body.id(), leaf_of(&bytes)));
+            // Wherever the one decoder of values refuses, so does this one.
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 0x41;
+                let decoded = decode::<Transaction>(&changed, changed.len()).ok();
+                assert_eq!(SignedTransaction::from_bytes(changed).ok(), decoded.map(SignedTransaction::new), "at {at}");
+                assert!(SignedTransaction::from_bytes(bytes[..at].to_vec()).is_err(), "cut at {at}");
+            }
+            assert!(SignedTransaction::from_bytes([bytes, vec![0]].concat()).is_err());
+        }
+    }
 
     #[test]
     fn a_batch_is_split_exactly_where_the_decoder_of_lists_splits_it() {
