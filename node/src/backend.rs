@@ -22,10 +22,16 @@ use tokio::sync::{broadcast, mpsc};
 use crate::chain::{self, Chain, Outcome, Snapshot};
 use crate::mempool::{Mempool, SubmitError};
 use crate::shared::{Activity, Shared};
-use crate::verify::verify_ahead;
+
+use self::recent::RecentBlocks;
+
+mod recent;
 
 /// Final blocks that a subscriber may lag behind.
 const SUBSCRIPTION_BLOCKS: usize = 256;
+
+/// Most transactions that are handed to the driver at once, so that votes need not wait for it to gossip them.
+const ACCEPTED_AT_ONCE_MAX: usize = 1_024;
 
 /// See the module.
 pub(crate) struct NodeBackend {
@@ -33,10 +39,12 @@ pub(crate) struct NodeBackend {
     mempool: Arc<Mempool>,
     shared: Arc<Shared>,
     network: NetworkHandle,
-    accepted: mpsc::Sender<Arc<SignedTransaction>>,
+    accepted: mpsc::Sender<Vec<Arc<SignedTransaction>>>,
     genesis_text: String,
     key: Option<[u8; 32]>,
     blocks: broadcast::Sender<FinalBlock>,
+    /// Blocks that somebody waited for.
+    recent: RecentBlocks,
 }
 
 impl NodeBackend {
@@ -45,13 +53,23 @@ impl NodeBackend {
         mempool: Arc<Mempool>,
         shared: Arc<Shared>,
         network: NetworkHandle,
-        accepted: mpsc::Sender<Arc<SignedTransaction>>,
+        accepted: mpsc::Sender<Vec<Arc<SignedTransaction>>>,
         genesis_text: String,
         key: Option<[u8; 32]>,
     ) -> Arc<Self> {
         let blocks = broadcast::channel(SUBSCRIPTION_BLOCKS).0;
         tokio::spawn(forward(chain.subscribe(), blocks.clone()));
-        Arc::new(Self { chain, mempool, shared, network, accepted, genesis_text, key, blocks })
+        Arc::new(Self {
+            chain,
+            mempool,
+            shared,
+            network,
+            accepted,
+            genesis_text,
+            key,
+            blocks,
+            recent: RecentBlocks::default(),
+        })
     }
 
     /// A final height; the latest one, if none is named.
@@ -85,6 +103,12 @@ impl NodeBackend {
         let bytes = block.transactions.swap_remove(index);
         let (block, time_ms) = (block.header.hash(), block.header.time_ms);
         Ok(Some(Located { position, bytes, block, time_ms }))
+    }
+
+    /// What somebody waited for: nearly always in the newest block.
+    fn awaited(&self, position: Position) -> Result<Option<Located>, ReadError> {
+        let read = |height| Ok(self.chain.block(height).map_err(storage)?.map(|(block, _)| block));
+        self.recent.located(position, read)
     }
 
     fn final_transaction(&self, id: &TransactionId) -> Result<Option<Located>, ReadError> {
@@ -188,25 +212,15 @@ impl NodeBackend {
         }
         let mempool = Arc::clone(&self.mempool);
         let judged = tokio::task::spawn_blocking(move || judge(&mempool, transactions)).await;
-        let judged = judged.expect("judging does not panic, whatever it is given");
-        let mut answers = Vec::with_capacity(judged.len());
-        for outcome in judged {
-            let answer = match outcome {
-                Ok(transaction) => {
-                    let id = transaction.id();
-                    self.shared.metrics.submitted.inc();
-                    // Only a driver that has ended does not listen, and then the node ends too.
-                    let _ = self.accepted.send(transaction).await;
-                    Ok(id)
-                }
-                Err(rejection) => {
-                    self.shared.metrics.rejected.inc();
-                    Err(rejection)
-                }
-            };
-            answers.push(answer);
+        let (taken, outcomes) = judged.expect("judging does not panic, whatever it is given");
+        let refused = outcomes.len().saturating_sub(taken.len());
+        self.shared.metrics.submitted.inc_by(u64::try_from(taken.len()).unwrap_or(u64::MAX));
+        self.shared.metrics.rejected.inc_by(u64::try_from(refused).unwrap_or(u64::MAX));
+        for taken in taken.chunks(ACCEPTED_AT_ONCE_MAX) {
+            // Only a driver that has ended does not listen, and then the node ends too.
+            let _ = self.accepted.send(taken.to_vec()).await;
         }
-        answers
+        outcomes
     }
 
     async fn wait_for(&self, id: TransactionId, timeout: Duration) -> Result<WaitOutcome, ReadError> {
@@ -218,7 +232,7 @@ impl NodeBackend {
             return Ok(WaitOutcome::Final(located));
         }
         match tokio::time::timeout(timeout, receiver).await {
-            Ok(Ok(Outcome::Final(position))) => match self.located(position)? {
+            Ok(Ok(Outcome::Final(position))) => match self.awaited(position)? {
                 Some(located) => Ok(WaitOutcome::Final(located)),
                 None => Err(ReadError::Storage { reason: format!("there is no transaction at {position}") }),
             },
@@ -228,20 +242,39 @@ impl NodeBackend {
     }
 }
 
+/// What was taken, and what became of each.
+type Judged = (Vec<Arc<SignedTransaction>>, Vec<Result<TransactionId, Rejection>>);
+
 /// Decodes, verifies on all cores, and offers to the mempool in order.
-fn judge(mempool: &Mempool, encoded: Vec<Vec<u8>>) -> Vec<Result<Arc<SignedTransaction>, Rejection>> {
+fn judge(mempool: &Mempool, encoded: Vec<Vec<u8>>) -> Judged {
     let decoded: Vec<Result<Arc<SignedTransaction>, Rejection>> = encoded.into_iter().map(decode).collect();
     let good: Vec<Arc<SignedTransaction>> = decoded.iter().filter_map(|d| d.as_ref().ok()).cloned().collect();
-    verify_ahead(mempool, &good);
-    let add = |transaction: Arc<SignedTransaction>| match mempool.add(Arc::clone(&transaction)) {
-        Ok(_) => Ok(transaction),
-        Err(SubmitError::Rejected(rejection)) => Err(rejection),
-        Err(SubmitError::Unreadable(error)) => {
-            tracing::error!(%error, "a transaction could not be judged");
-            Err(Rejection::Busy { reason: "it cannot read its own ledger; ask another node" })
+    mempool.verify_ahead(&good);
+    let mut offered = mempool.add_all(&good).into_iter();
+    let mut taken = Vec::with_capacity(good.len());
+    let mut settle = |transaction: Arc<SignedTransaction>| {
+        let id = transaction.id();
+        let outcome = offered.next().unwrap_or(Ok(()));
+        let outcome = match outcome {
+            Err(SubmitError::Rejected(rejection)) => {
+                mempool.explain(&id, rejection).map_err(SubmitError::from).and_then(|rejection| Err(rejection.into()))
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(()) => {
+                taken.push(transaction);
+                Ok(id)
+            }
+            Err(SubmitError::Rejected(rejection)) => Err(rejection),
+            Err(SubmitError::Unreadable(error)) => {
+                tracing::error!(%error, "a transaction could not be judged");
+                Err(Rejection::Busy { reason: "it cannot read its own ledger; ask another node" })
+            }
         }
     };
-    decoded.into_iter().map(|decoded| decoded.and_then(add)).collect()
+    let outcomes = decoded.into_iter().map(|decoded| decoded.and_then(&mut settle)).collect();
+    (taken, outcomes)
 }
 
 fn decode(bytes: Vec<u8>) -> Result<Arc<SignedTransaction>, Rejection> {

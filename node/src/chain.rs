@@ -192,19 +192,27 @@ impl Chain {
                 snapshots.pop_front();
             }
         }
-        for (index, id) in (0..).zip(transactions) {
-            self.settle(id, &Outcome::Final(Position { height, index }));
-        }
+        self.settle_all((0..).zip(transactions).map(|(index, id)| (id, Outcome::Final(Position { height, index }))));
         // Nobody need be subscribed.
         let _ = self.blocks.send(snapshot);
     }
 
     /// Tells those who wait for a transaction how it ended.
     pub(crate) fn settle(&self, id: &TransactionId, outcome: &Outcome) {
-        let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-        for waiter in waiting.into_iter().flatten() {
-            // Whoever waited may have gone.
-            let _ = waiter.send(outcome.clone());
+        self.settle_all(std::iter::once((id, outcome.clone())));
+    }
+
+    /// Tells those who wait for transactions how those ended. If nobody waits, nothing is looked up.
+    fn settle_all<'a>(&self, ended: impl Iterator<Item = (&'a TransactionId, Outcome)>) {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiters.is_empty() {
+            return;
+        }
+        for (id, outcome) in ended {
+            for waiter in waiters.remove(id).into_iter().flatten() {
+                // Whoever waited may have gone.
+                let _ = waiter.send(outcome.clone());
+            }
         }
     }
 

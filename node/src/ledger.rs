@@ -25,7 +25,7 @@ mod opening;
 
 mod judge;
 
-pub(crate) use judge::{build, judge};
+pub(crate) use judge::{build, judge, judge_pooled};
 
 mod replay;
 

@@ -38,8 +38,8 @@ use crate::signature_cache::SignatureCache;
 use crate::signer::NodeSigner;
 use crate::snapshot::join::{JoinError, Joined, Joining, join};
 
-/// Accepted transactions that wait to be gossiped; beyond, whoever submits waits.
-const ACCEPTED_MAX: usize = 4_096;
+/// Submissions whose transactions wait to be gossiped; beyond, whoever submits waits.
+const ACCEPTED_MAX: usize = 256;
 
 /// Why a node could not start, or ended.
 #[derive(Debug, thiserror::Error)]

@@ -28,7 +28,7 @@ use crate::serve::Serve;
 /// Most answers that wait for the driver: one of each kind from every peer of a large network.
 const ANSWERS_MAX: usize = 512;
 
-/// Most transactions that go out in one turn of the loop, so that votes are not kept waiting.
+/// When no more transactions are put to those that go out in one turn of the loop, so that votes are not kept waiting.
 const PUBLISH_PER_TURN_MAX: usize = 1_024;
 
 /// Most events that are handed on while a timer is due: who floods must not stop the clock.
@@ -114,7 +114,7 @@ pub(crate) struct Shell {
     pub(crate) answers: Answers,
     pub(crate) events: NetworkEvents,
     /// Transactions that were submitted here and taken.
-    pub(crate) accepted: mpsc::Receiver<Arc<SignedTransaction>>,
+    pub(crate) accepted: mpsc::Receiver<Vec<Arc<SignedTransaction>>>,
     /// Says that gossip brought something.
     pub(crate) woken: mpsc::Receiver<()>,
     pub(crate) ingest: Ingest,
@@ -144,7 +144,7 @@ impl Shell {
                 _ = stop.wait_for(|stop| *stop) => break,
                 event = self.events.recv() => self.on_event(event.ok_or(DriverError::NetworkGone)?)?,
                 Some(answer) = self.answers.receiver.recv() => self.driver.on_answer(answer)?,
-                Some(transaction) = self.accepted.recv() => self.on_accepted(transaction),
+                Some(transactions) = self.accepted.recv() => self.on_accepted(transactions),
                 Some(()) = self.woken.recv() => {}
                 () = tokio::time::sleep_until(deadline) => self.driver.on_time(),
             }
@@ -164,12 +164,11 @@ impl Shell {
     }
 
     /// Gossips what was submitted here, as much as waits.
-    fn on_accepted(&mut self, first: Arc<SignedTransaction>) {
-        let mut transactions = vec![first];
+    fn on_accepted(&mut self, mut transactions: Vec<Arc<SignedTransaction>>) {
         while transactions.len() < PUBLISH_PER_TURN_MAX
-            && let Ok(transaction) = self.accepted.try_recv()
+            && let Ok(more) = self.accepted.try_recv()
         {
-            transactions.push(transaction);
+            transactions.extend(more);
         }
         self.driver.on_accepted(&transactions);
     }

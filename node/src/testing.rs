@@ -8,13 +8,14 @@ use std::sync::Arc;
 use cairn_genesis::{FoundingOrganization, FoundingValidator, Genesis, GenesisBlock};
 use cairn_runtime::CheckDirectly;
 use cairn_storage::{DataDirectory, Disk, Engine, real_disk};
-use cairn_types::call::{Govern, RegisterDevice};
+use cairn_types::call::{Attest, Govern, Grant, OpenStream, RegisterDevice};
 use cairn_types::certificate::{CertificateSignature, precommit_sign_bytes};
 use cairn_types::governance::{Measure, PROTOCOL_VERSION};
 use cairn_types::transaction::signed_message;
 use cairn_types::{
-    BlockRef, Body, Call, Certificate, ChainId, DeviceId, Height, Inception, OrganizationId, Power, Principal,
-    PublicKey, Role, Round, Signature, SignatureBytes, SignedTransaction, Transaction, Validator, ValidatorSet, Zone,
+    Action, BlockRef, Body, Call, Certificate, ChainId, Content, ContentForm, ContentHash, DeviceId, GrantId, Grantee,
+    Height, Inception, OrganizationId, Power, Principal, PublicKey, Role, Round, Scope, Signature, SignatureBytes,
+    SignedTransaction, StreamId, Transaction, Validator, ValidatorSet, Window, Zone,
 };
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -47,8 +48,18 @@ pub(crate) struct Actor {
 
 /// Signs in the name of the first of `signers`, on the network `chain` after the block of `tip`.
 pub(crate) fn sign_after(chain: ChainId, tip: &Snapshot, call: Call, signers: &[&Actor]) -> SignedTransaction {
+    sign_until(chain, tip, call, signers, Some(Height::new(tip.header.height.get() + LIFETIME)))
+}
+
+/// The same, with another expiry.
+pub(crate) fn sign_until(
+    chain: ChainId,
+    tip: &Snapshot,
+    call: Call,
+    signers: &[&Actor],
+    expires: Option<Height>,
+) -> SignedTransaction {
     let not_before = BlockRef { height: tip.header.height, hash: tip.hash };
-    let expires = Some(Height::new(not_before.height.get() + LIFETIME));
     let signer = signers.first().expect("somebody signs").principal;
     let body = Body { chain, signer, not_before, expires, call };
     let message = signed_message(&body.id());
@@ -62,6 +73,46 @@ pub(crate) fn sign_after(chain: ChainId, tip: &Snapshot, call: Call, signers: &[
         .collect();
     signatures.sort_by_key(|signature| (signature.signer, signature.key));
     SignedTransaction::new(Transaction { body, signatures })
+}
+
+/// A grant by which a device of an organization may speak.
+pub(crate) fn grant_to_attest(world: &World, owner: usize, device: &Actor) -> Call {
+    let Principal::Device(id) = device.principal else { panic!("an organization is no device") };
+    Call::Grant(Grant {
+        grantee: Grantee::Device(id),
+        actions: [Action::Attest].into_iter().collect(),
+        scope: Scope::Zone(Zone { organization: world.organization(owner), path: "site".parse().expect("a path") }),
+        window: Window::ALWAYS,
+        depth: 0,
+        parent: None,
+    })
+}
+
+/// A stream of this name, by that grant.
+pub(crate) fn open_stream(grant: &SignedTransaction, name: &str) -> Call {
+    let authority = GrantId::of(&grant.id());
+    Call::OpenStream(OpenStream { name: name.parse().expect("a name"), cadence_s: None, authority })
+}
+
+/// What a device says next in its stream, after `previous`.
+pub(crate) fn attest(
+    device: &Actor,
+    grant: &SignedTransaction,
+    name: &str,
+    sequence: u64,
+    previous: &SignedTransaction,
+) -> Call {
+    let Principal::Device(id) = device.principal else { panic!("an organization is no device") };
+    let hash = ContentHash::plain(&sequence.to_le_bytes());
+    Call::Attest(Attest {
+        stream: StreamId::of(&id, &name.parse().expect("a name")),
+        sequence,
+        previous: previous.id(),
+        content: Content { form: ContentForm::Plain, hash, bytes: 8, readings: 1 },
+        claimed: None,
+        derived_from: Vec::new(),
+        authority: GrantId::of(&grant.id()),
+    })
 }
 
 /// A ledger with three organizations, all in the council; the first validators have the seeds 11 to 14.

@@ -22,7 +22,7 @@ use cairn_types::{
 
 pub(crate) mod memo;
 
-pub use memo::Memo;
+pub use memo::{Memo, owner_of};
 
 /// What a transaction or a block does to the state: new values by key; `None` removes (only remembered ids and reminders of
 /// recoveries ever are).

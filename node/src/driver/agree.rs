@@ -192,7 +192,7 @@ impl Driver {
     }
 
     fn judge(&mut self, from: PeerKey, block: BlockHash, height: Height, bytes: &[u8]) -> Result<(), DriverError> {
-        match ledger::judge(&self.chain, bytes, self.signatures.as_ref()) {
+        match ledger::judge_pooled(&self.mempool, bytes) {
             Ok(judged) => {
                 let drift = self.undecided.is_fresh(&block).then(|| self.drift(&judged)).flatten();
                 match drift {

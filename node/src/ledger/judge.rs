@@ -11,6 +11,8 @@ use cairn_types::{Block, Hash, Header, Height, SignedTransaction, ValidatorIndex
 
 use super::{BlockError, JudgedBlock};
 use crate::chain::{Chain, ReadError, RulesHistory, Snapshot};
+use crate::mempool::Mempool;
+use crate::verify::verify_ahead;
 
 /// Builds the block after the tip from `candidates`, in their order. Answers with the block and the candidates that the
 /// rules refuse.
@@ -50,6 +52,46 @@ pub(crate) fn build<T: Candidate + Into<Arc<SignedTransaction>>>(
 /// # Errors
 /// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
 pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> Result<JudgedBlock, BlockError> {
+    judge_with(chain, bytes, check, |_, encoded| (0..).zip(encoded).map(decode).collect())
+}
+
+/// Judges like [`judge`], and takes what waits in the pool from there, where it is decoded, named and verified already. The
+/// signatures of the rest are verified together.
+///
+/// # Errors
+/// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
+pub(crate) fn judge_pooled(mempool: &Mempool, bytes: &[u8]) -> Result<JudgedBlock, BlockError> {
+    let signatures = mempool.signatures().as_ref();
+    judge_with(mempool.chain(), bytes, signatures, |parent, encoded| {
+        let leaves: Vec<Hash> = encoded.iter().map(|bytes| cairn_types::transaction::leaf_of(bytes)).collect();
+        let mut unknown = Vec::new();
+        let mut transactions = Vec::with_capacity(encoded.len());
+        for ((index, bytes), pooled) in (0..).zip(encoded).zip(mempool.find(&leaves)) {
+            let transaction = match pooled {
+                Some(transaction) => transaction,
+                None => {
+                    let transaction = decode((index, bytes))?;
+                    unknown.push(Arc::clone(&transaction));
+                    transaction
+                }
+            };
+            transactions.push(transaction);
+        }
+        verify_ahead(&parent.state, signatures, &unknown);
+        Ok(transactions)
+    })
+}
+
+fn decode((index, bytes): (u32, Vec<u8>)) -> Result<Arc<SignedTransaction>, BlockError> {
+    SignedTransaction::from_bytes(bytes).map(Arc::new).map_err(|source| BlockError::Transaction { index, source })
+}
+
+fn judge_with(
+    chain: &Chain,
+    bytes: &[u8],
+    check: &dyn SignatureCheck,
+    decode_all: impl FnOnce(&Snapshot, Vec<Vec<u8>>) -> Result<Vec<Arc<SignedTransaction>>, BlockError>,
+) -> Result<JudgedBlock, BlockError> {
     let block = Block::from_bytes(bytes)?;
     let parent = chain.tip();
     let header = block.header;
@@ -69,12 +111,7 @@ pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> 
     if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
         return Err(BlockError::Header { field });
     }
-    let mut transactions = Vec::with_capacity(block.transactions.len());
-    for (index, bytes) in (0..).zip(block.transactions) {
-        let transaction =
-            SignedTransaction::from_bytes(bytes).map_err(|source| BlockError::Transaction { index, source })?;
-        transactions.push(Arc::new(transaction));
-    }
+    let transactions = decode_all(&parent, block.transactions)?;
     if header.tx_root != tx_root(&transactions) {
         return Err(BlockError::Header { field: "tx_root" });
     }
@@ -110,3 +147,6 @@ pub(super) fn tx_root(transactions: &[Arc<SignedTransaction>]) -> Hash {
     let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
     accumulator::root_of(&leaves)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,14 +13,18 @@
 //! It does not know the rules, nor whether anything is valid. Invariants: a lane is no larger than its bounds; taking a
 //! block's worth looks at no more than that, and sorts nothing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cairn_types::{Body, Call, OrganizationId, Principal, SignedTransaction};
+use cairn_types::{Body, Call, OrganizationId, Principal, SignedTransaction, TransactionId};
 
-/// Most transactions of one organization that wait: two blocks of the largest number, so that the next is full while one
-/// is decided; and two fifths of the pool, so that one cannot fill it.
-pub(crate) const ORGANIZATION_TRANSACTIONS_MAX: usize = 8_192;
+/// Most transactions of one organization that wait: three blocks of the largest number. One is being decided while 12,000 a
+/// second come for half a second, in which no block is made; so a fleet of one organization reaches the full rate. And half of
+/// the pool, so that one cannot fill it.
+pub(crate) const ORGANIZATION_TRANSACTIONS_MAX: usize = 12_288;
+
+const _: () = assert!(ORGANIZATION_TRANSACTIONS_MAX - ORGANIZATION_TRANSACTIONS_MAX / RESERVE >= 4_096 + 12_000 / 2);
+const _: () = assert!(2 * ORGANIZATION_TRANSACTIONS_MAX <= super::MEMPOOL_TRANSACTIONS_MAX);
 
 /// Most bytes of them: a quarter of the pool, sixteen blocks of the largest size.
 pub(crate) const ORGANIZATION_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -69,8 +73,8 @@ pub(crate) struct Lanes {
 struct Lane {
     urgent: Vec<Arc<SignedTransaction>>,
     ordinary: Vec<Arc<SignedTransaction>>,
-    /// Who signed something ordinary: what it sends later goes behind that.
-    ordinary_signers: HashSet<Principal>,
+    /// Who signed something ordinary, and how many of them wait: what it sends later goes behind that.
+    ordinary_signers: HashMap<Principal, usize>,
     bytes: usize,
 }
 
@@ -100,11 +104,42 @@ impl Lanes {
         let lane = self.lanes.entry(payer).or_default();
         lane.bytes = lane.bytes.saturating_add(transaction.bytes().len());
         let body = transaction.body();
-        if is_urgent(&body.call) && !lane.ordinary_signers.contains(&body.signer) {
+        if is_urgent(&body.call) && !lane.ordinary_signers.contains_key(&body.signer) {
             lane.urgent.push(transaction);
         } else {
-            lane.ordinary_signers.insert(body.signer);
+            let signed = lane.ordinary_signers.entry(body.signer).or_default();
+            *signed = signed.saturating_add(1);
             lane.ordinary.push(transaction);
+        }
+    }
+
+    /// Takes those that are gone out of the lanes of these payers.
+    pub(crate) fn leave(&mut self, payers: &BTreeSet<Payer>, gone: &HashSet<TransactionId>) {
+        for payer in payers {
+            let Some(lane) = self.lanes.get_mut(payer) else { continue };
+            let Lane { urgent, ordinary, ordinary_signers, bytes } = lane;
+            urgent.retain(|transaction| {
+                let stays = !gone.contains(&transaction.id());
+                *bytes = bytes.saturating_sub(if stays { 0 } else { transaction.bytes().len() });
+                stays
+            });
+            ordinary.retain(|transaction| {
+                let stays = !gone.contains(&transaction.id());
+                if !stays {
+                    *bytes = bytes.saturating_sub(transaction.bytes().len());
+                    let signer = transaction.body().signer;
+                    if let Some(signed) = ordinary_signers.get_mut(&signer) {
+                        *signed = signed.saturating_sub(1);
+                        if *signed == 0 {
+                            ordinary_signers.remove(&signer);
+                        }
+                    }
+                }
+                stays
+            });
+            if lane.urgent.is_empty() && lane.ordinary.is_empty() {
+                self.lanes.remove(payer);
+            }
         }
     }
 

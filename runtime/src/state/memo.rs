@@ -40,7 +40,7 @@ pub struct Memo {
 
 impl Memo {
     /// Drops what rests on keys that change.
-    pub(crate) fn forget(&mut self, changes: &Changes) {
+    pub fn forget(&mut self, changes: &Changes) {
         for key in changes.keys() {
             match key.split_first() {
                 Some((&family, id)) if family == Family::Device as u8 => {
@@ -69,6 +69,11 @@ impl Memo {
             assert_eq!(record.expelled, None, "organization {id}");
         }
     }
+}
+
+/// Whose a device is.
+pub fn owner_of(state: &impl State, device: &DeviceId) -> Option<OrganizationId> {
+    device_facts(state, device).owner.map(|(owner, _)| owner)
 }
 
 /// What the state says last of a device; of a device that it does not know, nothing.

@@ -151,7 +151,7 @@ impl World {
         if !self.is_heard(from, to) {
             return;
         }
-        let verdict = ingest::take(&process.mempool, bytes);
+        let verdict = ingest::take(&process.mempool, &[bytes]).pop().expect("one for each batch");
         self.note(bytes.len() as u64, || format!("{from} -> {to} a batch: {verdict:?}"));
         if verdict == BatchVerdict::Reject && self.nodes[from].is_honest() {
             self.checks.fail(format!("node {to} rejects a batch of honest node {from}"));
