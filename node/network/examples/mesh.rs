@@ -36,7 +36,8 @@ async fn main() {
         };
         nodes.push(Network::spawn(config, NetworkKey::from_seed([seed; 32])).await.expect("loopback has free ports"));
     }
-    while nodes.iter().any(|node| node.handle.peers().len() < usize::from(NODES) - 1) {
+    let listeners = |node: &Network| node.handle.peers().iter().filter(|peer| peer.listens).count();
+    while nodes.iter().any(|node| listeners(node) < usize::from(NODES) - 1) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 

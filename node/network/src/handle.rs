@@ -41,6 +41,7 @@ pub(crate) struct Connected {
     pub(crate) since: Instant,
     pub(crate) rtt: Option<Duration>,
     pub(crate) agent: Option<String>,
+    pub(crate) listens: bool,
 }
 
 impl Shared {
@@ -107,6 +108,9 @@ pub struct PeerStatus {
     pub rtt: Option<Duration>,
     /// What program it says to be: at most 64 printable ASCII characters.
     pub agent: Option<String>,
+    /// Whether it has said that it listens to batches of transactions. A peer says so just after it is connected, and hears
+    /// nothing that was published or forwarded before.
+    pub listens: bool,
 }
 
 /// The network, as the rest of the node holds it. Clones share one network.
@@ -171,8 +175,9 @@ impl NetworkHandle {
         Ok(())
     }
 
-    /// Gossips a batch of transactions to all members. A hint: it may be lost, for instance when nobody is connected. The
-    /// same bytes are gossiped at most once a minute.
+    /// Gossips a batch of transactions to all members. A hint: it may be lost, for instance when nobody is connected, and
+    /// does not reach a peer that is connected and has not yet said that it listens ([`PeerStatus::listens`]). The same
+    /// bytes are gossiped at most once a minute.
     ///
     /// # Errors
     /// - [`PublishError::Size`]: the caller's batch is empty or too long.
@@ -242,6 +247,7 @@ impl NetworkHandle {
             connected: peer.since.elapsed(),
             rtt: peer.rtt,
             agent: peer.agent.clone(),
+            listens: peer.listens,
         });
         peers.collect()
     }

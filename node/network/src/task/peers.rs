@@ -131,6 +131,7 @@ impl Task {
             since: now,
             rtt: None,
             agent: None,
+            listens: false,
         };
         self.shared.connected_mut().insert(key, connected);
         let peer = Peer { connections: vec![connection], since: now, outbox, writer, reader: None, asking: 0 };

@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use libp2p::{
+    PeerId,
     gossipsub::{self, MessageAcceptance, MessageId, PublishError},
     identify, mdns, ping,
     swarm::{ConnectionId, DialError, ListenError, SwarmEvent},
@@ -171,8 +172,18 @@ impl Task {
                     self.received(BatchId { hash, from, length }, message.data);
                 }
             }
+            // There is one topic, and others are filtered out.
+            gossipsub::Event::Subscribed { peer_id, .. } => self.set_listens(&peer_id, true),
+            gossipsub::Event::Unsubscribed { peer_id, .. } => self.set_listens(&peer_id, false),
             gossipsub::Event::SlowPeer { .. } => self.shared.counters.gossip_slow_peer.add(1),
             _ => {}
+        }
+    }
+
+    fn set_listens(&self, peer: &PeerId, listens: bool) {
+        let mut connected = self.shared.connected_mut();
+        if let Some(peer) = PeerKey::from_libp2p(peer).and_then(|key| connected.get_mut(&key)) {
+            peer.listens = listens;
         }
     }
 

@@ -16,7 +16,7 @@ fn strict(dial: Vec<String>) -> NetworkConfig {
     config
 }
 
-/// 1 and 2 validate, 3 follows; all know each other.
+/// 1 and 2 validate, 3 follows; all know each other, and that all listen.
 async fn three() -> [Node; 3] {
     let mut first = Node::start(1, strict(vec![])).await;
     let mut second = Node::start(2, strict(vec![first.address()])).await;
@@ -30,6 +30,9 @@ async fn three() -> [Node; 3] {
     for seed in [1, 2] {
         third.sees_connected(peer(seed)).await;
     }
+    first.knows_listeners(peers([2, 3])).await;
+    second.knows_listeners(peers([1, 3])).await;
+    third.knows_listeners(peers([1, 2])).await;
     [first, second, third]
 }
 

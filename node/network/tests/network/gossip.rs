@@ -2,30 +2,14 @@
 
 use cairn_network::{BatchVerdict, PublishError, TRANSACTION_BATCH_BYTES_MAX};
 
-use crate::harness::{Node, config, mesh, peer, until};
-
-/// Publishes until somebody is there to hear: right after a connection, the peers have not yet said what they listen to.
-async fn publish(node: &Node, batch: Vec<u8>) {
-    let before = node.handle.metrics().batches_published;
-    until("a listener", || {
-        node.handle.metrics().batches_published > before || {
-            node.handle.publish_transactions(batch.clone()).expect("the network takes it");
-            false
-        }
-    })
-    .await;
-}
+use crate::harness::{Node, config, mesh, peer, peers, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_longest_batch_reaches_everybody_once() {
     let mut nodes = mesh(4).await;
-    // Everybody says hello first, so that everybody listens to everybody.
-    for node in &nodes {
-        until("three listeners", || node.handle.peers().iter().all(|peer| peer.agent.is_some())).await;
-    }
     for round in 0..20u8 {
         let batch = vec![round; TRANSACTION_BATCH_BYTES_MAX];
-        publish(&nodes[0], batch.clone()).await;
+        nodes[0].handle.publish_transactions(batch.clone()).expect("one at a time");
         for node in &mut nodes[1..] {
             let (_, bytes, id) = node.batch().await;
             assert!(bytes == batch, "round {round}");
@@ -47,11 +31,13 @@ async fn a_rejected_batch_is_not_forwarded_and_an_accepted_one_is() {
     let mut right = Node::start(3, config(1..=3, vec![middle.address()])).await;
     left.sees_connected(peer(2)).await;
     right.sees_connected(peer(2)).await;
+    left.knows_listeners([peer(2)]).await;
+    middle.knows_listeners(peers([1, 3])).await;
 
     for (batch, verdict) in
         [(b"bad", BatchVerdict::Reject), (b"odd", BatchVerdict::Ignore), (b"yes", BatchVerdict::Accept)]
     {
-        publish(&left, batch.to_vec()).await;
+        left.handle.publish_transactions(batch.to_vec()).expect("one at a time");
         let (from, bytes, id) = middle.batch().await;
         assert_eq!((from, bytes.as_slice()), (peer(1), batch.as_slice()));
         middle.handle.report(id, verdict);
@@ -72,8 +58,9 @@ async fn a_consumer_that_is_behind_loses_batches_and_the_network_goes_on() {
     let mut slow = Node::start(1, config_of_slow).await;
     let mut fast = Node::start(2, config([1, 2], vec![slow.address()])).await;
     fast.sees_connected(peer(1)).await;
+    fast.knows_listeners([peer(1)]).await;
     for number in 0..20u8 {
-        publish(&fast, vec![number; 100]).await;
+        fast.handle.publish_transactions(vec![number; 100]).expect("a few at a time");
     }
     until("all batches", || slow.handle.metrics().batches_received == 20).await;
     assert_eq!(slow.handle.metrics().batches_dropped, 16);

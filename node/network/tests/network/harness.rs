@@ -113,6 +113,17 @@ impl Node {
         .await;
     }
 
+    /// Waits until this node knows that each of these listens to batches: what it publishes or forwards before does not
+    /// reach them.
+    pub(crate) async fn knows_listeners(&self, expected: impl IntoIterator<Item = PeerKey>) {
+        let expected = expected.into_iter().collect::<BTreeSet<_>>();
+        until("listeners", || {
+            let listening = self.handle.peers().into_iter().filter(|peer| peer.listens).map(|peer| peer.key);
+            listening.collect::<BTreeSet<_>>().is_superset(&expected)
+        })
+        .await;
+    }
+
     /// The next frame from this peer.
     pub(crate) async fn frame_from(&mut self, sender: PeerKey) -> Vec<u8> {
         self.wait_for("a consensus frame", |event| match event {
@@ -137,7 +148,7 @@ impl Node {
     }
 }
 
-/// `count` validators with the seeds 1, 2, …, each connected to each.
+/// `count` validators with the seeds 1, 2, …, each connected to each and heard by each.
 pub(crate) async fn mesh(count: u8) -> Vec<Node> {
     let mut nodes = Vec::<Node>::new();
     for seed in 1..=count {
@@ -145,10 +156,10 @@ pub(crate) async fn mesh(count: u8) -> Vec<Node> {
         nodes.push(Node::start(seed, config(1..=count, dial)).await);
     }
     for node in &mut nodes {
-        for seed in 1..=count {
-            if node.key() != peer(seed) {
-                node.sees_connected(peer(seed)).await;
-            }
+        let own = node.key();
+        for other in peers(1..=count).into_iter().filter(|key| *key != own) {
+            node.sees_connected(other).await;
+            node.knows_listeners([other]).await;
         }
     }
     nodes
