@@ -3,7 +3,6 @@
 //! ```text
 //! blocks/00000000000000000000.blocks     heights 0 …, up to 64 MiB
 //! blocks/00000000000000048211.blocks     the last segment is the one that is written
-//! blocks/repaired/00000000000000000007.blocks   a damaged height, fetched from a peer again
 //! ```
 //!
 //! A log may begin above block 1, and old blocks may be dropped: see [`crate::base`].
@@ -60,7 +59,6 @@ const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 
 const MAGIC: [u8; 8] = *b"cairnblk";
 const CAPS: Caps = Caps { first_bytes_max: RECORD_BLOCK_BYTES_MAX, second_bytes_max: RECORD_CERTIFICATE_BYTES_MAX };
-const REPAIRED_DIRECTORY: &str = "repaired";
 
 /// One height as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,11 +102,10 @@ pub struct LogRecovery {
     pub segments: usize,
     /// What was cut from the end: an append that had not returned when the machine stopped.
     pub cut: Option<CutTail>,
-    /// Heights that were written and can no longer be read, in ascending order. They are to be fetched from a peer and given
-    /// to [`BlockLog::repair`]. Content of older segments is checked when it is read, or by [`BlockLogReader::verify`].
+    /// Heights that were written and can no longer be read, in ascending order. The log is to be cut before the first of them
+    /// ([`BlockLog::cut_before`]) and fetched from a peer again. Content of older segments is checked when it is read, or by
+    /// [`BlockLogReader::verify`].
     pub damaged: Vec<LogDamage>,
-    /// How many damaged heights were supplied again, and are read from there.
-    pub repaired: usize,
 }
 
 /// The unfinished end of the last segment, which was cut.
@@ -366,31 +363,6 @@ impl BlockLog {
             self.poisoned = Some(error.to_string());
         }
         result
-    }
-
-    /// Supplies a damaged height again. It is kept in a file of its own beside the log, whose segments are never altered.
-    ///
-    /// The caller has checked that this is the block of that height, by its certificate and by the hash that the next
-    /// block names.
-    ///
-    /// # Errors
-    /// [`StorageError::NotDamaged`] if the log can read that height, or does not reach it; [`StorageError::TooLong`];
-    /// [`StorageError::Io`].
-    pub fn repair(&mut self, height: Height, block: &[u8], certificate: &[u8]) -> Result<(), StorageError> {
-        self.refuse_if_poisoned()?;
-        check_lengths(block, certificate)?;
-        match self.read(height) {
-            Ok(_) => return Err(StorageError::NotDamaged { height }),
-            Err(StorageError::LogDamaged(_)) => {}
-            Err(other) => return Err(other),
-        }
-        let disk = self.shared.disk.as_ref();
-        let preamble = Preamble { magic: MAGIC, salt: disk.fresh_salt(), numbers: [self.shared.origin, height.get()] };
-        let mut bytes = preamble.encode();
-        preamble.key().encode(FRAMES_START, Kind::Block, height.get(), FRAMES_START, [block, certificate], &mut bytes);
-        let path = self.shared.repaired_path(height.get());
-        disk::create_directory(disk, disk::parent(&path))?;
-        disk::replace_file(disk, &path, &bytes)
     }
 
     fn refuse_if_poisoned(&self) -> Result<(), StorageError> {

@@ -109,12 +109,6 @@ pub enum StorageError {
         /// Where the damage begins, in bytes.
         offset: u64,
     },
-    /// A repair was asked for a record that is whole.
-    #[error("height {height} of the block log is not damaged")]
-    NotDamaged {
-        /// The height.
-        height: Height,
-    },
     /// Heights of the block log are contiguous, and this one is not next.
     #[error("the block log continues with height {expected}, not with {found}")]
     HeightNotNext {

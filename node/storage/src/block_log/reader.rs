@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use cairn_types::Height;
 
-use super::{CAPS, DamageReason, Location, LogDamage, LogRecord, MAGIC, REPAIRED_DIRECTORY};
+use super::{CAPS, DamageReason, Location, LogDamage, LogRecord};
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
-use crate::frame::{FRAMES_START, FrameKey, Kind, Preamble};
+use crate::frame::{FrameKey, Kind};
 
 /// Most segments kept open for reading: catch-up reads forward and lookups cluster near the tip, and a node has other uses
 /// for its 1,024 file descriptors.
@@ -122,10 +122,6 @@ impl Shared {
         self.directory.join(super::recovery::file_name(first))
     }
 
-    pub(super) fn repaired_path(&self, height: u64) -> PathBuf {
-        self.directory.join(REPAIRED_DIRECTORY).join(super::recovery::file_name(height))
-    }
-
     pub(super) fn add_segment(&self, segment: Segment) {
         self.write_index().segments.push(segment);
     }
@@ -191,13 +187,8 @@ impl Shared {
                 },
             },
         };
-        match self.read_repaired(height)? {
-            Some(record) => Ok(Some(record)),
-            None => {
-                self.note_damaged(&damage);
-                Err(StorageError::LogDamaged(damage))
-            }
-        }
+        self.note_damaged(&damage);
+        Err(StorageError::LogDamaged(damage))
     }
 
     fn place(&self, height: u64) -> Place {
@@ -226,18 +217,6 @@ impl Shared {
             other => other?,
         };
         record(&self.key, &file, offset, height)
-    }
-
-    fn read_repaired(&self, height: Height) -> Result<Option<LogRecord>, StorageError> {
-        let path = self.repaired_path(height.get());
-        if !self.disk.exists(&path) {
-            return Ok(None);
-        }
-        let file = DiskFile::open_to_read(self.disk.as_ref(), &path)?;
-        match Preamble::read(&file, MAGIC)? {
-            Some(preamble) => record(&preamble.key(), &file, FRAMES_START, height),
-            None => Ok(None),
-        }
     }
 
     fn file(&self, segment: u64) -> Result<Arc<DiskFile>, StorageError> {

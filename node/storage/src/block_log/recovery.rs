@@ -12,9 +12,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use cairn_types::Height;
 
 use super::reader::{LOST, LogIndex, Segment, Shared};
-use super::{
-    BlockLog, CAPS, CutTail, DamageReason, LogDamage, LogRecovery, MAGIC, REPAIRED_DIRECTORY, SEGMENT_BYTES_MAX,
-};
+use super::{BlockLog, CAPS, CutTail, DamageReason, LogDamage, LogRecovery, MAGIC, SEGMENT_BYTES_MAX};
 use crate::base::LogExtent;
 use crate::disk::{self, Disk, DiskFile, TEMPORARY_SUFFIX, sync_directory};
 use crate::error::StorageError;
@@ -38,8 +36,6 @@ pub(super) fn open(
     let (origin, first) = (extent.origin.get(), extent.first.get());
     let disk = handle.as_ref();
     disk::create_directory(disk, directory)?;
-    let mut repaired = heights_in(disk, &directory.join(REPAIRED_DIRECTORY))?;
-    repaired.retain(|height| *height >= first);
     let mut names = heights_in(disk, directory)?;
     finish_dropping(disk, directory, &mut names, extent)?;
     if names.is_empty() {
@@ -90,13 +86,8 @@ pub(super) fn open(
     let end = active.length()?;
     let tip = if expected > first { Some(expected - 1) } else { None };
     damaged.retain(|damage| damage.last.get() >= first);
-    let mut recovery = LogRecovery {
-        tip: tip.map(Height::new),
-        segments: segments.len(),
-        cut,
-        damaged: without(&damaged, &repaired),
-        repaired: repaired.len(),
-    };
+    let mut recovery =
+        LogRecovery { tip: tip.map(Height::new), segments: segments.len(), cut, damaged: damaged.clone() };
     let shared = Shared {
         disk: Arc::clone(&handle),
         directory: directory.to_path_buf(),
@@ -316,27 +307,4 @@ impl<'a> Walk<'a> {
 
 fn damage(first: u64, last: u64, path: &Path, offset: u64, reason: DamageReason) -> LogDamage {
     LogDamage { first: Height::new(first), last: Height::new(last), path: PathBuf::from(path), offset, reason }
-}
-
-/// What remains of `damaged` when the `repaired` heights, ascending, are taken out.
-fn without(damaged: &[LogDamage], repaired: &[u64]) -> Vec<LogDamage> {
-    let mut remaining = Vec::new();
-    for damage in damaged {
-        let mut from = damage.first.get();
-        let last = damage.last.get();
-        for &height in repaired {
-            if height < from || height > last {
-                continue;
-            }
-            if height > from {
-                let (first, last) = (Height::new(from), Height::new(height - 1));
-                remaining.push(LogDamage { first, last, ..damage.clone() });
-            }
-            from = height.saturating_add(1);
-        }
-        if from <= last {
-            remaining.push(LogDamage { first: Height::new(from), ..damage.clone() });
-        }
-    }
-    remaining
 }
