@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::error::StorageError;
 
 mod fjall_engine;
-mod memory;
+pub(crate) mod memory;
 mod place;
 mod sled_engine;
 

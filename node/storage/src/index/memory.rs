@@ -1,5 +1,5 @@
 //! The index in memory: the plainest reading of the trait's contract, against which tests compare the engines.
-//! It does not touch the disk.
+//! It does not touch the disk. The simulated disk keeps the same [`Contents`], and lets power cuts undo batches.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,22 +8,74 @@ use std::sync::{PoisonError, RwLock};
 use super::{Batch, Engine, Entry, Index, Keyspace, range_start};
 use crate::error::StorageError;
 
-/// Everything in one sorted map for each keyspace.
+/// Everything in one sorted map for each keyspace, until it is closed to writing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contents {
+    keyspaces: BTreeMap<Keyspace, BTreeMap<Vec<u8>, Vec<u8>>>,
+    pub(crate) is_closed: bool,
+}
+
+/// What a key was before a batch: its value, or nothing.
+pub(crate) type Undo = Vec<(Keyspace, Vec<u8>, Option<Vec<u8>>)>;
+
+impl Contents {
+    pub(crate) fn get(&self, keyspace: Keyspace, key: &[u8]) -> Option<Vec<u8>> {
+        self.keyspaces.get(&keyspace).and_then(|keys| keys.get(key)).cloned()
+    }
+
+    /// As [`Index::range`].
+    pub(crate) fn range(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        start_after: Option<&[u8]>,
+        limit: usize,
+    ) -> Vec<Entry> {
+        let Some(keys) = self.keyspaces.get(&keyspace) else { return Vec::new() };
+        keys.range::<[u8], _>((range_start(prefix, start_after), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// As [`Index::write`]; what it takes to undo it.
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<Undo, StorageError> {
+        if self.is_closed {
+            return Err(StorageError::IndexClosed { engine: Engine::Memory });
+        }
+        let set = |(keyspace, key, value): (Keyspace, &[u8], Option<&[u8]>)| {
+            (keyspace, key.to_vec(), self.set(keyspace, key.to_vec(), value.map(<[u8]>::to_vec)))
+        };
+        Ok(batch.iter().map(set).collect())
+    }
+
+    /// Makes the latest batch as if it had never been written.
+    pub(crate) fn undo(&mut self, undo: Undo) {
+        for (keyspace, key, before) in undo {
+            self.set(keyspace, key, before);
+        }
+    }
+
+    /// Sets or removes a key; what it was before.
+    fn set(&mut self, keyspace: Keyspace, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let keys = self.keyspaces.entry(keyspace).or_default();
+        match value {
+            Some(value) => keys.insert(key, value),
+            None => keys.remove(&key),
+        }
+    }
+}
+
+/// See the module.
 #[derive(Debug, Default)]
 pub(super) struct MemoryIndex {
     contents: RwLock<Contents>,
 }
 
-#[derive(Debug, Default)]
-struct Contents {
-    keyspaces: BTreeMap<Keyspace, BTreeMap<Vec<u8>, Vec<u8>>>,
-    closed: bool,
-}
-
 impl Index for MemoryIndex {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let contents = self.contents.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(contents.keyspaces.get(&keyspace).and_then(|keys| keys.get(key)).cloned())
+        Ok(self.contents.read().unwrap_or_else(PoisonError::into_inner).get(keyspace, key))
     }
 
     fn range(
@@ -34,29 +86,12 @@ impl Index for MemoryIndex {
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError> {
         let contents = self.contents.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(keys) = contents.keyspaces.get(&keyspace) else { return Ok(Vec::new()) };
-        Ok(keys
-            .range::<[u8], _>((range_start(prefix, start_after), Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .take(limit)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        Ok(contents.range(keyspace, prefix, start_after, limit))
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {
         batch.check()?;
-        let mut contents = self.contents.write().unwrap_or_else(PoisonError::into_inner);
-        if contents.closed {
-            return Err(StorageError::IndexClosed { engine: Engine::Memory });
-        }
-        for (keyspace, key, value) in batch.iter() {
-            let keys = contents.keyspaces.entry(keyspace).or_default();
-            match value {
-                Some(value) => keys.insert(key.to_vec(), value.to_vec()),
-                None => keys.remove(key),
-            };
-        }
-        Ok(())
+        self.contents.write().unwrap_or_else(PoisonError::into_inner).write(batch).map(drop)
     }
 
     fn flush(&self) -> Result<(), StorageError> {
@@ -64,7 +99,7 @@ impl Index for MemoryIndex {
     }
 
     fn close(&self) -> Result<(), StorageError> {
-        self.contents.write().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.contents.write().unwrap_or_else(PoisonError::into_inner).is_closed = true;
         Ok(())
     }
 

@@ -3,48 +3,34 @@
 //!
 //! It does not know what a batch means.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::path::PathBuf;
 
 use super::{Seeded, SimulatedDisk, State};
 use crate::error::StorageError;
-use crate::index::{Batch, Engine, Entry, Index, Keyspace, range_start};
-
-/// What a key was before a batch: its value, or nothing.
-type Undo = Vec<(Keyspace, Vec<u8>, Option<Vec<u8>>)>;
+use crate::index::memory::{Contents, Undo};
+use crate::index::{Batch, Engine, Entry, Index, Keyspace};
 
 /// What is stored of one index.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StoredIndex {
-    keyspaces: BTreeMap<Keyspace, BTreeMap<Vec<u8>, Vec<u8>>>,
+    contents: Contents,
     /// How to undo the batches since the last flush, in the order they were written.
     unflushed: Vec<Undo>,
-    is_closed: bool,
 }
 
 impl StoredIndex {
     pub(super) fn reopen(&mut self) {
-        self.is_closed = false;
+        self.contents.is_closed = false;
     }
 
     pub(super) fn lose_unsynced(&mut self, random: &mut Seeded) {
         let lost = random.below(self.unflushed.len() as u64 + 1);
         for _ in 0..lost {
-            for (keyspace, key, before) in self.unflushed.pop().unwrap_or_default() {
-                self.set(keyspace, key, before);
+            if let Some(undo) = self.unflushed.pop() {
+                self.contents.undo(undo);
             }
         }
         self.unflushed.clear();
-    }
-
-    /// Sets or removes a key; what it was before.
-    fn set(&mut self, keyspace: Keyspace, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        let keys = self.keyspaces.entry(keyspace).or_default();
-        match value {
-            Some(value) => keys.insert(key, value),
-            None => keys.remove(&key),
-        }
     }
 }
 
@@ -84,7 +70,7 @@ impl SimulatedIndex {
 
 impl Index for SimulatedIndex {
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.with("read", |stored| Ok(stored.keyspaces.get(&keyspace).and_then(|keys| keys.get(key)).cloned()))
+        self.with("read", |stored| Ok(stored.contents.get(keyspace, key)))
     }
 
     fn range(
@@ -94,30 +80,13 @@ impl Index for SimulatedIndex {
         start_after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>, StorageError> {
-        self.with("read", |stored| {
-            let Some(keys) = stored.keyspaces.get(&keyspace) else { return Ok(Vec::new()) };
-            Ok(keys
-                .range::<[u8], _>((range_start(prefix, start_after), Bound::Unbounded))
-                .take_while(|(key, _)| key.starts_with(prefix))
-                .take(limit)
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect())
-        })
+        self.with("read", |stored| Ok(stored.contents.range(keyspace, prefix, start_after, limit)))
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {
         batch.check()?;
         self.with("write", |stored| {
-            if stored.is_closed {
-                return Err(StorageError::IndexClosed { engine: Engine::Memory });
-            }
-            let undo = batch
-                .iter()
-                .map(|(keyspace, key, value)| {
-                    let before = stored.set(keyspace, key.to_vec(), value.map(<[u8]>::to_vec));
-                    (keyspace, key.to_vec(), before)
-                })
-                .collect();
+            let undo = stored.contents.write(batch)?;
             stored.unflushed.push(undo);
             Ok(())
         })
@@ -133,7 +102,7 @@ impl Index for SimulatedIndex {
     fn close(&self) -> Result<(), StorageError> {
         self.with("close", |stored| {
             stored.unflushed.clear();
-            stored.is_closed = true;
+            stored.contents.is_closed = true;
             Ok(())
         })
     }
