@@ -28,13 +28,16 @@ pub use memo::{Memo, owner_of};
 /// recoveries ever are).
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// A key of the state and its value, borrowed where they stand in the state as they are.
+pub type KeyAndValue<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// A state that can be read.
 pub trait State {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>>;
 
     /// The last entry whose key begins with `prefix`.
-    fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)>;
+    fn last_under(&self, prefix: &[u8]) -> Option<KeyAndValue<'_>>;
 
     /// The values of the last entries under several prefixes: `prefix` followed by each of these bytes.
     fn last_of_each<const N: usize>(&self, prefix: &[u8], bytes: [u8; N]) -> [Option<Cow<'_, [u8]>>; N] {
@@ -52,7 +55,7 @@ impl State for StateTree {
         Self::get(self, key)
     }
 
-    fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    fn last_under(&self, prefix: &[u8]) -> Option<KeyAndValue<'_>> {
         let (key, value) = Self::last_under(self, prefix)?;
         Some((Cow::Owned(key), value))
     }
@@ -122,7 +125,7 @@ impl State for Overlay<'_> {
         }
     }
 
-    fn last_under(&self, prefix: &[u8]) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    fn last_under(&self, prefix: &[u8]) -> Option<KeyAndValue<'_>> {
         // Only entries that are never removed are asked for in this way, so the greater of the two is the last.
         let upper = prefix_end(prefix);
         let range = match &upper {

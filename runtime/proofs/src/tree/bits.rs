@@ -25,8 +25,13 @@ pub(super) fn bit(key: &[u8], p: u16) -> bool {
 ///
 /// The shorter key may have at most 256 bytes, which holds whenever one of the two is in a map.
 pub(super) fn first_difference(a: &[u8], b: &[u8]) -> Option<u16> {
-    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let within = match (a.get(same), b.get(same)) {
+    let same = common(a, b);
+    fork(a.get(same), b.get(same), same)
+}
+
+/// The same for two keys that have their first `same` bytes in common, and then go on with these.
+pub(super) fn fork(a: Option<&u8>, b: Option<&u8>, same: usize) -> Option<u16> {
+    let within = match (a, b) {
         (None, None) => return None,
         // 1 + the number of leading bits in which the two bytes agree, which is at most 7.
         (Some(a), Some(b)) => 1 + (a ^ b).leading_zeros() as usize,
@@ -35,4 +40,13 @@ pub(super) fn first_difference(a: &[u8], b: &[u8]) -> Option<u16> {
     };
     let position = BITS_PER_BYTE * same + within;
     Some(u16::try_from(position).expect("keys that are compared share at most 256 bytes"))
+}
+
+/// How many bytes two strings have in common at their beginning.
+pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
+    const WORD: usize = 8;
+    let words = a.as_chunks::<WORD>().0.iter().zip(b.as_chunks::<WORD>().0);
+    let same = words.take_while(|(a, b)| a == b).count() * WORD;
+    let (a, b) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
+    same + a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

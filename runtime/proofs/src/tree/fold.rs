@@ -4,40 +4,41 @@
 //! the smallest of the first differences between neighbours, so the tree can be built from left to right: what waits for a
 //! right side stands on a stack with rising fork positions, and a neighbour that forks off higher up closes all below.
 //!
-//! Knows positions, and neither keys nor what is folded: nodes when a tree is built, hashes when a proof is verified.
+//! Knows positions, and neither keys nor what is folded: nodes when a tree is built, hashes when a proof is verified. How
+//! two sides are joined, `join(p, left, right)`, is said anew each time; a right side is joined before anything behind it
+//! comes.
 
-/// A fold under way. `join(p, left, right)` makes a branch.
-pub(super) struct Fold<T, F: Fn(u16, T, T) -> T> {
-    join: F,
+/// A fold under way.
+pub(super) struct Fold<T> {
     /// Left sides that wait for their right side; the fork positions strictly rise.
     open: Vec<(u16, T)>,
     last: Option<T>,
 }
 
-impl<T, F: Fn(u16, T, T) -> T> Fold<T, F> {
-    pub(super) fn new(join: F) -> Self {
-        Self { join, open: Vec::new(), last: None }
+impl<T> Fold<T> {
+    pub(super) const fn new() -> Self {
+        Self { open: Vec::new(), last: None }
     }
 
     /// Adds the next item; `fork` is the first bit in which it differs from the item before (of the first item, anything).
-    pub(super) fn push(&mut self, fork: u16, item: T) {
+    pub(super) fn push(&mut self, fork: u16, item: T, join: impl FnMut(u16, T, T) -> T) {
         if let Some(last) = self.last.take() {
-            let left = self.close(last, fork);
+            let left = self.close(last, fork, join);
             self.open.push((fork, left));
         }
         self.last = Some(item);
     }
 
     /// The whole, or `None` if there was no item.
-    pub(super) fn finish(mut self) -> Option<T> {
+    pub(super) fn finish(mut self, join: impl FnMut(u16, T, T) -> T) -> Option<T> {
         let last = self.last.take()?;
-        Some(self.close(last, 0))
+        Some(self.close(last, 0, join))
     }
 
     /// Joins `right` with everything that waits at a fork below `fork`.
-    fn close(&mut self, mut right: T, fork: u16) -> T {
+    fn close(&mut self, mut right: T, fork: u16, mut join: impl FnMut(u16, T, T) -> T) -> T {
         while let Some((p, left)) = self.open.pop_if(|(p, _)| *p > fork) {
-            right = (self.join)(p, left, right);
+            right = join(p, left, right);
         }
         right
     }

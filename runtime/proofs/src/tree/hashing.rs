@@ -3,6 +3,8 @@
 
 use cairn_types::Hash;
 
+use super::KEY_BYTES_MAX;
+
 const LEAF: u8 = 0x00;
 const BRANCH: u8 = 0x01;
 const ROOT: u8 = 0x02;
@@ -15,11 +17,15 @@ pub(super) fn value(value: &[u8]) -> Hash {
 /// `B3(0x00 ‖ u8 length of key ‖ key ‖ value hash)`
 pub(super) fn leaf(key: &[u8], value_hash: &Hash) -> Hash {
     let length = u8::try_from(key.len()).expect("a leaf's key has at most 255 bytes");
-    let mut input = Vec::with_capacity(key.len().saturating_add(2 + 32));
-    input.extend_from_slice(&[LEAF, length]);
-    input.extend_from_slice(key);
-    input.extend_from_slice(value_hash.as_bytes());
-    Hash::plain(&input)
+    let mut input = [0; 2 + KEY_BYTES_MAX + 32];
+    let (head, rest) = input.split_at_mut(2);
+    head.copy_from_slice(&[LEAF, length]);
+    let (key_part, rest) = rest.split_at_mut(usize::from(length));
+    key_part.copy_from_slice(key);
+    let (hash_part, _) = rest.split_at_mut(32);
+    hash_part.copy_from_slice(value_hash.as_bytes());
+    let end = key.len().saturating_add(2 + 32);
+    Hash::plain(input.get(..end).expect("the longest key fits"))
 }
 
 /// `B3(0x01 ‖ u16le p ‖ left ‖ right)`

@@ -12,11 +12,11 @@
 //! It does not know who sends pieces, nor how large they should be.
 
 use super::bits;
-use super::node::{Leaf, Link, Node};
+use super::part::Part;
 use super::proof::{LeafProof, LeafValue, ProofError, StateProof, Step};
 use super::query::Query;
 use super::verify::Entry;
-use super::walk::Entries;
+use super::walk::Shown;
 use super::{PROOF_BYTES_MAX, PROOF_LEAVES_MAX, StateTree};
 use cairn_types::Hash;
 
@@ -105,61 +105,57 @@ impl StateTree {
     ///
     /// The work is bounded by the size of the piece.
     pub fn piece_after(&self, after: Option<&[u8]>, bytes_max: usize) -> Option<StateProof> {
-        let Some(top) = self.top.as_ref() else {
+        let Some(top) = self.top.as_ref().map(Part::Whole) else {
             return after.is_none().then(|| StateProof { count: self.count, path: Vec::new(), leaves: Vec::new() });
         };
-        let (mut path, link) = match after {
+        let (mut path, part) = match after {
             None => (Vec::new(), top),
             Some(after) => way_behind(top, after)?,
         };
         // From the first entry up, as long as what is added fits.
-        let mut spine = vec![link];
-        while let Some(Node::Branch(branch)) = spine.last().map(|link| &link.node) {
-            spine.push(&branch.left);
-        }
+        let mut spine = Vec::new();
+        let first = part.leftmost(|bit, beside| spine.push((bit, beside.clone())));
         let mut room = Room { bytes: bytes_max.min(PIECE_BYTES_MAX), leaves: PROOF_LEAVES_MAX };
-        let mut piece = spine.pop()?;
-        room.take(piece.first());
-        while let Some(above) = spine.last() {
-            let Node::Branch(branch) = &above.node else { break };
-            if !Entries::all(Some(&branch.right)).all(|(key, value)| room.take_entry((&key, &value))) {
+        let mut piece: Vec<Shown<'_>> = first.entries().collect();
+        for entry in &piece {
+            room.take(entry);
+        }
+        while let Some((_, beside)) = spine.last() {
+            let kept = piece.len();
+            for entry in beside.entries() {
+                if !room.take(&entry) {
+                    piece.truncate(kept);
+                    break;
+                }
+                piece.push(entry);
+            }
+            if piece.len() == kept {
                 break;
             }
-            piece = above;
             spine.pop();
         }
-        for above in spine {
-            if let Node::Branch(branch) = &above.node {
-                path.push(Step { bit: branch.bit, sibling: branch.right.hash });
-            }
-        }
-        let leaves = Entries::all(Some(piece))
-            .map(|(key, value)| LeafProof { key, value: LeafValue::Full(value.into_owned()) })
-            .collect();
+        path.extend(spine.into_iter().map(|(bit, beside)| Step { bit, sibling: beside.hash() }));
+        let leaf = |(key, value): Shown<'_>| LeafProof { key, value: LeafValue::Full(value.into_owned()) };
+        let leaves = piece.into_iter().map(leaf).collect();
         Some(StateProof { count: self.count, path, leaves })
     }
 }
 
 /// The greatest subtree all of whose keys are above `after` and in which the next one is, and the path to it.
-fn way_behind<'a>(top: &'a Link, after: &[u8]) -> Option<(Vec<Step>, &'a Link)> {
+fn way_behind<'a>(top: Part<'a>, after: &[u8]) -> Option<(Vec<Step>, Part<'a>)> {
+    // Of each branch: its bit, whether the way goes right, the hash of the side that it takes, and the other side.
     let mut way = Vec::new();
-    let mut link = top;
-    while let Node::Branch(branch) = &link.node {
-        let right = bits::bit(after, branch.bit);
-        way.push((branch, right));
-        link = branch.side(right);
-    }
-    if link.first().key() != after {
+    let end = top.follow(
+        |bit| Some(bits::bit(after, bit)),
+        |bit, right, taken, beside| way.push((bit, right, taken.hash(), beside.clone())),
+    );
+    if end.first().0 != after {
         return None;
     }
-    while way.pop_if(|(_, right)| *right).is_some() {}
-    let (last, _) = way.pop()?;
-    let step = |(branch, right): (&std::sync::Arc<super::node::Branch>, bool)| Step {
-        bit: branch.bit,
-        sibling: branch.side(!right).hash,
-    };
-    let path = way.into_iter().map(step).chain([Step { bit: last.bit, sibling: last.left.hash }]).collect();
-    Some((path, &last.right))
+    while way.pop_if(|(_, right, ..)| *right).is_some() {}
+    let (bit, _, left, next) = way.pop()?;
+    let path = way.into_iter().map(|(bit, _, _, beside)| Step { bit, sibling: beside.hash() });
+    Some((path.chain([Step { bit, sibling: left }]).collect(), next))
 }
 
 /// What a piece can still take.
@@ -169,12 +165,8 @@ struct Room {
 }
 
 impl Room {
-    fn take(&mut self, leaf: &Leaf) {
-        self.take_entry(leaf.entry());
-    }
-
     /// Whether there was room.
-    fn take_entry(&mut self, (key, value): (&[u8], &[u8])) -> bool {
+    fn take(&mut self, (key, value): &Shown<'_>) -> bool {
         /// Length of the key, tag, and length of the value.
         const OVERHEAD_BYTES: usize = 4;
         let wanted = key.len().saturating_add(value.len()).saturating_add(OVERHEAD_BYTES);

@@ -22,8 +22,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use cairn_types::Hash;
 
 use super::node::Link;
+use super::part::Part;
 use super::query::Query;
-use super::walk::{self, Entries};
 use super::{KEY_BYTES_MAX, PATH_STEPS_MAX, PROOF_BYTES_MAX, PROOF_LEAVES_MAX, VALUE_BYTES_MAX, hashing};
 
 /// Bytes before the first step: count and number of steps.
@@ -195,12 +195,11 @@ impl StateProof {
         let Some(top) = top else {
             return Ok(proof);
         };
-        let link = walk::descend(top, query, |branch, right| {
-            proof.path.push(Step { bit: branch.bit, sibling: branch.side(!right).hash });
-        });
-        if query.matches(link.first().key()) {
+        let step = |bit: u16, beside: &Part<'_>| Step { bit, sibling: beside.hash() };
+        let part = Part::Whole(top).descend(query, |bit, beside| proof.path.push(step(bit, beside)));
+        if query.matches(&part.first().0) {
             let mut bytes = proof.encoded_bytes();
-            for (key, value) in Entries::all(Some(link)) {
+            for (key, value) in part.entries() {
                 if proof.leaves.len() == PROOF_LEAVES_MAX {
                     return Err(ProofError::TooManyLeaves { leaves: PROOF_LEAVES_MAX + 1 });
                 }
@@ -212,11 +211,8 @@ impl StateProof {
                 proof.leaves.push(leaf);
             }
         } else {
-            let (key, value) = walk::leftmost(link, |branch| {
-                proof.path.push(Step { bit: branch.bit, sibling: branch.right.hash });
-            })
-            .entry();
-            proof.leaves.push(LeafProof { key: key.to_vec(), value: LeafValue::Hash(hashing::value(value)) });
+            let (key, value) = part.leftmost(|bit, beside| proof.path.push(step(bit, beside))).first();
+            proof.leaves.push(LeafProof { key, value: LeafValue::Hash(hashing::value(&value)) });
         }
         Ok(proof)
     }

@@ -2,6 +2,7 @@
 
 mod depth;
 mod oracle;
+mod pages;
 mod pieces;
 mod proofs;
 mod snapshots;

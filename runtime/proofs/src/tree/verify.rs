@@ -93,7 +93,8 @@ impl StateProof {
         if let Some(step) = self.path.iter().find(|step| step.bit >= query.bit_count()) {
             return Err(ProofError::StepWithinList { bit: step.bit, bits: query.bit_count() });
         }
-        let mut fold = Fold::new(|p, left: Hash, right: Hash| hashing::branch(p, &left, &right));
+        let join = |p, left: Hash, right: Hash| hashing::branch(p, &left, &right);
+        let mut fold = Fold::new();
         let mut entries: Vec<Entry> = Vec::with_capacity(self.leaves.len());
         for (index, leaf) in self.leaves.iter().enumerate() {
             if !query.matches(&leaf.key) {
@@ -109,10 +110,10 @@ impl StateProof {
                 }
                 Some(_) => return Err(ProofError::LeavesNotAscending { leaf: index }),
             };
-            fold.push(fork, hashing::leaf(&leaf.key, &hashing::value(value)));
+            fold.push(fork, hashing::leaf(&leaf.key, &hashing::value(value)), join);
             entries.push((leaf.key.clone(), value.clone()));
         }
-        Ok((fold.finish().expect("a list has a first leaf"), entries))
+        Ok((fold.finish(join).expect("a list has a first leaf"), entries))
     }
 
     /// Rule 3. The hash of the witness, which is the first leaf.
