@@ -1,9 +1,9 @@
 //! The ledger as this node has it, for reading: final blocks, and the state at the newest heights.
 //!
 //! Everybody who reads, JSON-RPC, catch-up and the driver itself, reads here; only [`crate::ledger`] writes. A
-//! [`Snapshot`] is immutable and is of one height, so an answer is of one moment. The last [`SNAPSHOTS`] heights are kept;
-//! older blocks are read from the block log, as far back as it reaches; older states are not kept at all. Headers are
-//! there from block 1 on, whatever else was dropped.
+//! [`Snapshot`] is immutable and is of one height, so an answer is of one moment. The last [`SNAPSHOTS`] heights are kept,
+//! fewer if their blocks changed much; older blocks are read from the block log, as far back as it reaches; older states
+//! are not kept at all. Headers are there from block 1 on, whatever else was dropped.
 //!
 //! What is not final does not stand here.
 
@@ -30,9 +30,16 @@ use crate::snapshot::HeaderCore;
 use crate::snapshot::header_core::{HEADER_CORE_BYTES, Place};
 use crate::snapshot::offer::Offers;
 
-/// How many of the newest states are kept: at a block a second, four minutes in which a reader can page through a list of
-/// one height. Each costs what its block changed, about 1 kB a changed key.
+/// Most of the newest states that are kept: at a block a second, four minutes in which a reader can page through a list of
+/// one height.
 pub(crate) const SNAPSHOTS: usize = 256;
+
+/// Fewest of the newest states that are kept, whatever their blocks changed.
+const SNAPSHOTS_MIN: usize = 8;
+
+/// Most keys that differ between the oldest and the newest state that is kept, counted once a block. A changed key keeps
+/// 0.5 to 1 kB of the state before it, so all of this takes about 64 MB: 256 states under full load would take 640.
+const SNAPSHOT_KEYS_MAX: usize = 65_536;
 
 /// How many of the newest block hashes are kept in memory: transactions name recent blocks, so most look-ups end here.
 const RECENT_HASHES: usize = 4_096;
@@ -108,13 +115,58 @@ pub(crate) struct Chain {
     pub(crate) offers: Offers,
     /// The checkpoint that the store began with, if it did not begin with the genesis.
     base: Option<CheckpointProof>,
-    snapshots: RwLock<VecDeque<Arc<Snapshot>>>,
+    snapshots: RwLock<Newest<Arc<Snapshot>>>,
     deciders: RwLock<deciders::History>,
     /// The changes of the validators as an auditor needs them, as many as were asked for so far.
     changes: Mutex<Vec<ValidatorChange>>,
     recent_hashes: RwLock<RecentHashes>,
     waiters: Mutex<HashMap<TransactionId, Vec<oneshot::Sender<Outcome>>>>,
     blocks: broadcast::Sender<Arc<Snapshot>>,
+}
+
+/// The newest states, as many as [`SNAPSHOTS`], [`SNAPSHOTS_MIN`] and [`SNAPSHOT_KEYS_MAX`] say, and at least one.
+struct Newest<T> {
+    first: T,
+    /// Those above, each with the keys in which it differs from the one before.
+    above: VecDeque<(T, usize)>,
+    changed_keys: usize,
+}
+
+impl<T> Newest<T> {
+    const fn of(first: T) -> Self {
+        Self { first, above: VecDeque::new(), changed_keys: 0 }
+    }
+
+    const fn first(&self) -> &T {
+        &self.first
+    }
+
+    fn last(&self) -> &T {
+        self.above.back().map_or(&self.first, |(state, _)| state)
+    }
+
+    /// The state at this place, counted from the oldest.
+    fn get(&self, place: usize) -> Option<&T> {
+        match place.checked_sub(1) {
+            None => Some(&self.first),
+            Some(place) => self.above.get(place).map(|(state, _)| state),
+        }
+    }
+
+    /// Adds a state, and answers with those that are kept no longer.
+    fn push(&mut self, state: T, changed_keys: usize) -> Vec<T> {
+        self.above.push_back((state, changed_keys));
+        self.changed_keys = self.changed_keys.saturating_add(changed_keys);
+        let mut dropped = Vec::new();
+        while self.above.len() >= SNAPSHOTS
+            || (self.changed_keys > SNAPSHOT_KEYS_MAX && self.above.len() >= SNAPSHOTS_MIN)
+        {
+            let Some((next, changed_keys)) = self.above.pop_front() else { break };
+            self.changed_keys = self.changed_keys.saturating_sub(changed_keys);
+            dropped.push(std::mem::replace(&mut self.first, next));
+        }
+        dropped
+    }
 }
 
 #[derive(Default)]
@@ -142,7 +194,7 @@ impl Chain {
             log,
             index,
             offers: Offers::new(&tip),
-            snapshots: RwLock::new(VecDeque::from([tip])),
+            snapshots: RwLock::new(Newest::of(tip)),
             deciders: RwLock::new(deciders),
             changes: Mutex::new(base.as_ref().map(|base| base.changes.clone()).unwrap_or_default()),
             base,
@@ -155,13 +207,13 @@ impl Chain {
     /// The newest final height.
     pub(crate) fn tip(&self) -> Arc<Snapshot> {
         let snapshots = self.snapshots.read().unwrap_or_else(PoisonError::into_inner);
-        snapshots.back().cloned().expect("the tip exists: the genesis was put there at open")
+        Arc::clone(snapshots.last())
     }
 
     /// The state at `height`, if it is among those that are kept.
     pub(crate) fn snapshot(&self, height: Height) -> Option<Arc<Snapshot>> {
         let snapshots = self.snapshots.read().unwrap_or_else(PoisonError::into_inner);
-        let first = snapshots.front()?.header.height.get();
+        let first = snapshots.first().header.height.get();
         let offset = usize::try_from(height.get().checked_sub(first)?).ok()?;
         snapshots.get(offset).cloned()
     }
@@ -169,11 +221,12 @@ impl Chain {
     /// The oldest height whose state is kept.
     pub(crate) fn oldest_snapshot(&self) -> Height {
         let snapshots = self.snapshots.read().unwrap_or_else(PoisonError::into_inner);
-        snapshots.front().map_or(Height::GENESIS, |snapshot| snapshot.header.height)
+        snapshots.first().header.height
     }
 
-    /// Makes a block that is on disk visible: to readers, to those who wait for its transactions, to subscribers.
-    pub(crate) fn publish(&self, snapshot: Arc<Snapshot>, transactions: &[TransactionId]) {
+    /// Makes a block that is on disk visible: to readers, to those who wait for its transactions, to subscribers. It changed
+    /// so many keys of the state.
+    pub(crate) fn publish(&self, snapshot: Arc<Snapshot>, transactions: &[TransactionId], changed_keys: usize) {
         {
             let mut recent = self.recent_hashes.write().unwrap_or_else(PoisonError::into_inner);
             recent.hashes.push_back(snapshot.hash);
@@ -185,16 +238,15 @@ impl Chain {
         self.offers.follow(&snapshot);
         let height = snapshot.header.height;
         self.deciders.write().unwrap_or_else(PoisonError::into_inner).follow(height, &snapshot.deciders);
-        {
+        let dropped = {
             let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
-            snapshots.push_back(Arc::clone(&snapshot));
-            if snapshots.len() > SNAPSHOTS {
-                snapshots.pop_front();
-            }
-        }
+            snapshots.push(Arc::clone(&snapshot), changed_keys)
+        };
         self.settle_all((0..).zip(transactions).map(|(index, id)| (id, Outcome::Final(Position { height, index }))));
         // Nobody need be subscribed.
         let _ = self.blocks.send(snapshot);
+        // What only they had of the state is released when everybody has been told, and outside of the lock.
+        drop(dropped);
     }
 
     /// Tells those who wait for a transaction how it ended.
@@ -511,3 +563,6 @@ pub(crate) fn attestation_key(stream: &StreamId, sequence: u64) -> Vec<u8> {
 pub(crate) fn content_key(content: &ContentHash, position: Position) -> Vec<u8> {
     [&content.as_bytes()[..], &position.height.get().to_be_bytes(), &position.index.to_be_bytes()].concat()
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,6 +160,7 @@ impl Ledger {
         self.chain.index.write(&batch)?;
         let height = judged.header.height;
         let deciders = parent.deciders.followed_by(&judged.executed.changes, &judged.executed.state, height);
+        let changed_keys = judged.executed.changes.len();
         let state = judged.executed.state;
         let snapshot = Arc::new(Snapshot {
             upgrade: governance::scheduled_upgrade(&state, height),
@@ -173,7 +174,7 @@ impl Ledger {
             transactions: u32::try_from(judged.transactions.len()).unwrap_or(u32::MAX),
         });
         let ids: Vec<TransactionId> = judged.transactions.iter().map(|transaction| transaction.id()).collect();
-        self.chain.publish(Arc::clone(&snapshot), &ids);
+        self.chain.publish(Arc::clone(&snapshot), &ids, changed_keys);
         Ok(snapshot)
     }
 

@@ -257,16 +257,34 @@ fn load(
 }
 
 fn load_state(index: &Arc<dyn Index>) -> Result<Option<StateTree>, LedgerError> {
-    let mut entries: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    loop {
-        let after = entries.last().map(|(key, _)| key.clone());
-        let page = index.range(Keyspace::State, &[], after.as_deref(), STATE_PAGE)?;
-        let is_last = page.len() < STATE_PAGE;
-        entries.extend(page);
-        if is_last {
-            return Ok(StateTree::from_sorted(entries).ok());
+    let mut page = Vec::new().into_iter();
+    let mut after: Option<Vec<u8>> = None;
+    let mut is_last = false;
+    let mut failed = None;
+    // Read as the tree takes them: all entries beside the tree would take three times its memory.
+    let entries = std::iter::from_fn(|| {
+        loop {
+            if let Some(entry) = page.next() {
+                return Some(entry);
+            }
+            if is_last {
+                return None;
+            }
+            match index.range(Keyspace::State, &[], after.as_deref(), STATE_PAGE) {
+                Ok(next) => {
+                    is_last = next.len() < STATE_PAGE;
+                    after = next.last().map(|(key, _)| key.clone());
+                    page = next.into_iter();
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    return None;
+                }
+            }
         }
-    }
+    });
+    let state = StateTree::from_sorted(entries);
+    failed.map_or(Ok(state.ok()), |error| Err(error.into()))
 }
 
 fn restart(index: Arc<dyn Index>, directory: &DataDirectory, engine: Engine) -> Result<Arc<dyn Index>, LedgerError> {
