@@ -6,7 +6,7 @@ use cairn_proofs::checkpoint::establish;
 use cairn_runtime::CheckDirectly;
 use cairn_storage::{DataDirectory, Engine, LogExtent, Seeded, SimulatedDisk, StorageError};
 use cairn_types::governance::{Measure, PROTOCOL_VERSION};
-use cairn_types::{Certificate, Header, Height, TransactionId, codec, encode};
+use cairn_types::{Certificate, Header, Height, SignedTransaction, TransactionId, codec, encode};
 
 use super::base;
 use super::receive::{self, ReceiveError, Receiver};
@@ -35,10 +35,12 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let mut world = World::new();
+        let world = World::new();
         world.chain().offers.set_interval(20);
-        let mut registered = Vec::new();
+        let headers = vec![world.tip().header.clone()];
+        let mut story = Self { world, blocks: Vec::new(), headers, registered: Vec::new() };
         for height in 1..=TIP {
+            let world = &mut story.world;
             let transaction = match height {
                 9 | 19 | 39 => {
                     let first = 12 + u8::try_from(height / 19).expect("small");
@@ -47,17 +49,20 @@ impl Story {
                 _ if height % 10 == 5 => Some(world.register(0, 50 + u8::try_from(height / 10).expect("small")).1),
                 _ => None,
             };
-            registered.extend(transaction.iter().filter(|_| height % 10 == 5).map(|transaction| transaction.id()));
-            world.commit(transaction.into_iter().collect());
+            story
+                .registered
+                .extend(transaction.iter().filter(|_| height % 10 == 5).map(|transaction| transaction.id()));
+            story.commit(transaction.into_iter().collect());
         }
-        let record = |height| world.chain().log.read(Height::new(height)).expect("it reads").expect("it is there");
-        let blocks: Vec<_> = (1..=TIP)
-            .map(record)
-            .map(|record| (record.block, codec::decode(&record.certificate, 1 << 20).expect("a certificate")))
-            .collect();
-        let header = |height| world.chain().header(Height::new(height)).expect("it reads").expect("it is final");
-        let headers = (0..=TIP).map(header).collect();
-        Self { world, blocks, headers, registered }
+        story
+    }
+
+    /// The next block.
+    fn commit(&mut self, transactions: Vec<SignedTransaction>) {
+        let header = self.world.commit(transactions).header.clone();
+        let record = self.world.chain().log.read(header.height).expect("it reads").expect("it is there");
+        self.blocks.push((record.block, codec::decode(&record.certificate, 1 << 20).expect("a certificate")));
+        self.headers.push(header);
     }
 
     fn open(&self, disk: &SimulatedDisk) -> Result<(Ledger, u64), LedgerError> {
@@ -358,6 +363,70 @@ fn a_store_that_lost_blocks_before_its_base_says_what_to_move_away_and_then_join
     let (ledger, _) = story.open(&disk).expect("it opens");
     assert_eq!(ledger.chain().tip().header.height, Height::new(TIP));
     story.check(ledger.chain(), "joined anew");
+}
+
+#[test]
+fn a_log_damaged_above_its_base_is_cut_there_and_fetched_again_and_damage_below_stays_until_it_is_dropped() {
+    let mut story = Story::new();
+    let joined = SimulatedDisk::new(10);
+    story.joined(&joined).expect("a healthy disk");
+    let pruned = story.store(11, 50);
+    let (mut ledger, _) = story.open(&pruned).expect("it opens");
+    ledger.prune_now(10, &story.place(&pruned)).expect("a healthy disk").expect("there is something to drop");
+    ledger.close().expect("it closes");
+    drop(ledger);
+    (0..6).for_each(|_| story.commit(Vec::new()));
+    let last = TIP + 6;
+
+    let blocks = Path::new(DATA).join("blocks");
+    for (disk, first, base) in [(joined, TIP + 1, TIP), (pruned, 41, 50)] {
+        let (mut ledger, _) = story.open(&disk).expect("it opens");
+        story.feed(&mut ledger, last).expect("it goes on");
+        ledger.close().expect("it closes");
+        drop(ledger);
+        disk.kill();
+        let log = disk.files().into_iter().find(|path| path.starts_with(&blocks)).expect("one file of blocks");
+        let bytes = disk.contents(&log).expect("it reads");
+        for (height, has_index) in (first..=last).flat_map(|height| [(height, true), (height, false)]) {
+            let context = format!("block {height} above the base of {base}, with an index: {has_index}");
+            let block = &story.blocks[usize::try_from(height).expect("small") - 1].0;
+            let at = bytes.windows(block.len()).position(|window| window == block).expect("the log has it");
+            let disk = disk.fork(height);
+            assert!(disk.flip_bit(&log, (at as u64 + 20) * 8));
+            if !has_index {
+                disk.handle().discard_index(&Path::new(DATA).join("index-fjall")).expect("it is there");
+            }
+            let in_quarantine = || disk.files().iter().any(|path| path.starts_with(blocks.join("quarantine")));
+
+            let (mut ledger, _) = story.open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
+            if height <= base {
+                assert_eq!(
+                    ledger.chain().tip().header,
+                    story.headers[usize::try_from(last).expect("small")],
+                    "{context}"
+                );
+                let damaged = ledger.chain().block(Height::new(height));
+                assert!(
+                    matches!(damaged, Err(ReadError::Storage(StorageError::LogDamaged(_)))),
+                    "{context}: {damaged:?}"
+                );
+                assert!(!in_quarantine(), "{context}: nobody needs it to go on");
+                continue;
+            }
+            assert_eq!(ledger.chain().tip().header.height, Height::new(height - 1), "{context}");
+            story.check(ledger.chain(), &context);
+            // A damaged last record could have been an unfinished write, which is no loss to keep anything of.
+            assert_eq!(in_quarantine(), height < last, "{context}");
+            story.feed(&mut ledger, last).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert!(!in_quarantine(), "{context}: {:?}", disk.files());
+            story.check(ledger.chain(), &context);
+            ledger.close().expect("it closes");
+            drop(ledger);
+            let (ledger, replayed) = story.open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!(replayed, 0, "{context}");
+            story.check(ledger.chain(), &context);
+        }
+    }
 }
 
 #[test]
