@@ -3,6 +3,7 @@
 //! It knows everybody, and nobody knows it. [`run`] opens and wires a node; [`driver`] is its heart; [`cli`] is what a
 //! person types. Private keys live here and nowhere else.
 
+mod allocator;
 mod backend;
 mod chain;
 mod cli;

@@ -67,9 +67,9 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// An answer by HTTP of more bytes than this is long: of shorter ones every connection may hold one unread, which is 16 MiB.
 pub const LONG_ANSWER_BYTES: u64 = 64 * 1024;
 
-/// Most KiB of long answers that wait for their readers: three of the longest. Beyond, the next one is dropped and the node
-/// says that it is busy; and the connection that has waited longest is closed.
-pub const LONG_ANSWERS_KIB_MAX: usize = 32 * 1024;
+/// Most KiB of long answers that wait for their readers: one of the longest, or some fifty pages of a list. Beyond, the next
+/// one is dropped and the node says that it is busy; and the connection that has waited longest is closed.
+pub const LONG_ANSWERS_KIB_MAX: usize = 16 * 1024;
 
 /// Longest wait for finality that can be asked for: a minute is many rounds of agreement; who needs longer asks again.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);

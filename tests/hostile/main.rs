@@ -37,9 +37,8 @@ const VALIDATORS: usize = 4;
 const OBSERVERS: u16 = 10;
 /// What must remain of the honest throughput.
 const THROUGHPUT_RATIO_MIN: f64 = 0.5;
-/// More growth than this, in MB, has no bound. What is promised is a quarter of it; `scripts/promises` judges that, and it does
-/// not hold in every run yet: see the limits in the README.
-const MEMORY_GROWTH_MAX_MB: f64 = 256.0;
+/// What an attacked node may grow by, in MB, beside its ledger.
+const MEMORY_GROWTH_MAX_MB: f64 = 64.0;
 /// An attack lasts this long and ends this much earlier, so that what it left behind is measured in its phase.
 const MARGIN: f64 = 0.1;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::run;
+use crate::{allocator, run};
 
 /// What the node logs unless `CAIRN_LOG` says otherwise: its own story, and of its libraries only what went wrong. The
 /// engine logs each message at `info`, and gossip warns about every batch that is published twice.
@@ -73,12 +73,16 @@ fn prune(config: &Path, keep: u64, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn run_node(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let given_back = allocator::give_back();
     let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
         log.json().init();
     } else {
         log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+    if let Err(error) = given_back {
+        tracing::warn!(%error, "the node may keep more memory than it needs: it could not be started with MALLOC_MMAP_THRESHOLD_");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;
     runtime.block_on(run::run(config))?;
