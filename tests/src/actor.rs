@@ -192,11 +192,24 @@ impl Writing {
         claimed: Option<ClaimedTime>,
     ) -> Signed {
         let bytes = u64::try_from(content.len()).expect("a test's content is small");
+        let content = Content { form: ContentForm::Plain, hash: ContentHash::plain(content), bytes, readings: 1 };
+        self.attest_content(chain, device, not_before, content, claimed)
+    }
+
+    /// The same, of content of which only this much is known.
+    pub fn attest_content(
+        &mut self,
+        chain: ChainId,
+        device: &Actor,
+        not_before: BlockRef,
+        content: Content,
+        claimed: Option<ClaimedTime>,
+    ) -> Signed {
         let call = Call::Attest(Attest {
             stream: self.stream,
             sequence: self.sequence,
             previous: self.previous,
-            content: Content { form: ContentForm::Plain, hash: ContentHash::plain(content), bytes, readings: 1 },
+            content,
             claimed,
             derived_from: Vec::new(),
             authority: self.authority,

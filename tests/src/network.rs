@@ -39,8 +39,17 @@ pub(crate) fn target() -> PathBuf {
 /// # Panics
 /// If it cannot be built.
 pub fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| built("bin", "cairn", &profile().join("cairn")))
+}
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has networks run this program, which somebody built before, instead of the one under test: for comparing the two.
+///
+/// # Panics
+/// If a program was started already.
+pub fn use_program(path: PathBuf) {
+    PROGRAM.set(path).expect("the program is chosen before the first network is made");
 }
 
 /// An example of this workspace, up to date: a program for tests.
