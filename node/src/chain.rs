@@ -16,7 +16,7 @@ use cairn_proofs::accumulator::{self, Frontier, InclusionProof};
 use cairn_proofs::checkpoint::{CheckpointProof, ValidatorChange};
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::History;
-use cairn_storage::{BlockLogReader, Index, Keyspace, StorageError};
+use cairn_storage::{BlockLogReader, Family, Index, Keyspace, Place as Stored, Places, StorageError};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::governance::Upgrade;
 use cairn_types::{
@@ -111,6 +111,7 @@ pub(crate) struct Chain {
     pub(crate) genesis: GenesisBlock,
     pub(crate) log: BlockLogReader,
     pub(crate) index: Arc<dyn Index>,
+    pub(crate) places: Arc<Places>,
     /// The snapshots that others may fetch.
     pub(crate) offers: Offers,
     /// The checkpoint that the store began with, if it did not begin with the genesis.
@@ -181,7 +182,7 @@ impl Chain {
     pub(crate) fn new(
         genesis: GenesisBlock,
         log: BlockLogReader,
-        index: Arc<dyn Index>,
+        (index, places): (Arc<dyn Index>, Places),
         tip: Arc<Snapshot>,
         base: Option<CheckpointProof>,
     ) -> Result<Self, ReadError> {
@@ -193,6 +194,7 @@ impl Chain {
             genesis,
             log,
             index,
+            places: Arc::new(places),
             offers: Offers::new(&tip),
             snapshots: RwLock::new(Newest::of(tip)),
             deciders: RwLock::new(deciders),
@@ -430,17 +432,12 @@ impl Chain {
 
     /// Where a transaction stands.
     pub(crate) fn position(&self, id: &TransactionId) -> Result<Option<Position>, ReadError> {
-        self.stored_position(Keyspace::Transactions, id.as_bytes())
+        Ok(self.places.first_of(Family::Transactions, id.as_bytes())?.map(position))
     }
 
     /// Where an attestation stands.
     pub(crate) fn attestation(&self, stream: &StreamId, sequence: u64) -> Result<Option<Position>, ReadError> {
-        self.stored_position(Keyspace::Attestations, &attestation_key(stream, sequence))
-    }
-
-    fn stored_position(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Position>, ReadError> {
-        let Some(bytes) = self.index.get(keyspace, key)? else { return Ok(None) };
-        codec::decode(&bytes, 12).map(Some).map_err(|source| ReadError::Decode { what: "position", source })
+        Ok(self.places.first_of(Family::Attestations, &attestation_name(stream, sequence))?.map(position))
     }
 
     /// Where content with this hash was attested, ascending, behind `after`.
@@ -450,15 +447,9 @@ impl Chain {
         after: Option<Position>,
         limit: usize,
     ) -> Result<Vec<Position>, ReadError> {
-        let start_after = after.map(|position| content_key(content, position));
-        let entries = self.index.range(Keyspace::Contents, content.as_bytes(), start_after.as_deref(), limit)?;
-        let position = |(key, _): &(Vec<u8>, Vec<u8>)| {
-            let height = u64::from_be_bytes(key.get(32..40)?.try_into().ok()?);
-            let index = u32::from_be_bytes(key.get(40..44)?.try_into().ok()?);
-            Some(Position { height: Height::new(height), index })
-        };
-        let positions: Option<Vec<Position>> = entries.iter().map(position).collect();
-        positions.ok_or_else(|| ReadError::IndexHole { what: "well-formed content entry".to_owned() })
+        let after = after.map(|position| Stored { height: position.height, index: position.index });
+        let found = self.places.all_of(Family::Contents, content.as_bytes(), after, limit)?;
+        Ok(found.into_iter().map(position).collect())
     }
 
     /// Proves that the block at `height` is in the history of the block at `at`.
@@ -554,14 +545,13 @@ pub(crate) fn history_node_key(level: u8, index: u64) -> Vec<u8> {
     [&[level][..], &index.to_be_bytes()].concat()
 }
 
-/// Key of an attestation by its place.
-pub(crate) fn attestation_key(stream: &StreamId, sequence: u64) -> Vec<u8> {
+/// Name of an attestation by its place in its stream.
+pub(crate) fn attestation_name(stream: &StreamId, sequence: u64) -> Vec<u8> {
     [&stream.as_bytes()[..], &sequence.to_be_bytes()].concat()
 }
 
-/// Key of an attestation by its content: big-endian, so that keys ascend as positions do.
-pub(crate) fn content_key(content: &ContentHash, position: Position) -> Vec<u8> {
-    [&content.as_bytes()[..], &position.height.get().to_be_bytes(), &position.index.to_be_bytes()].concat()
+const fn position(stored: Stored) -> Position {
+    Position { height: stored.height, index: stored.index }
 }
 
 #[cfg(test)]

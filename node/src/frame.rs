@@ -92,6 +92,9 @@ pub(crate) const BLOCKS_PER_ANSWER_MAX: usize = 256;
 /// Most bytes of blocks in one answer: half of what the network takes, so that one more block of any size fits.
 pub(crate) const BLOCK_BYTES_PER_ANSWER: usize = 4 * 1024 * 1024;
 
+/// First byte of an encoded [`Response::Blocks`].
+const BLOCKS_TAG: u8 = 1;
+
 /// Largest encoded frame: a block.
 const FRAME_BYTES_MAX: usize = ENCODED_BLOCK_BYTES_MAX + 8;
 
@@ -116,6 +119,31 @@ impl Request {
 
 impl Response {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        // The count is looked at before anything is allocated by it: a million empty blocks take 8 MiB to send and 48 to keep.
+        if let Some((&BLOCKS_TAG, rest)) = bytes.split_first()
+            && let Some((count, _)) = rest.split_first_chunk::<4>()
+            && u32::from_le_bytes(*count) as usize > BLOCKS_PER_ANSWER_MAX
+        {
+            return Err(DecodeError::Malformed { reason: "more blocks than an answer may have".to_owned() });
+        }
         codec::decode(bytes, cairn_network::RESPONSE_BYTES_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::encode;
+
+    use super::{BLOCKS_PER_ANSWER_MAX, FinalBlock, Response};
+
+    #[test]
+    fn an_answer_with_more_blocks_than_asked_for_is_refused_before_it_is_kept() {
+        let answer = |count: usize| {
+            let empty = FinalBlock { block: Vec::new(), certificate: Vec::new() };
+            Response::decode(&encode(&Response::Blocks(vec![empty; count])))
+        };
+        assert!(answer(BLOCKS_PER_ANSWER_MAX).is_ok());
+        let refused = answer(BLOCKS_PER_ANSWER_MAX + 1).expect_err("it is too many");
+        assert!(refused.to_string().contains("more blocks"), "{refused}");
     }
 }

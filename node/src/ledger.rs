@@ -1,8 +1,8 @@
 //! The ledger as this node writes it: opening, judging a block, committing one.
 //!
 //! ```text
-//! commit:   block log, synced ──► index ──► Chain::publish: readers, waiters, subscribers
-//! open:     genesis or base + index at its height ──► blocks of the log above it, executed again
+//! commit:   block log, synced ──► index, places ──► Chain::publish: readers, waiters, subscribers
+//! open:     genesis or base + index at its height ──► places up to there ──► blocks of the log above it, executed again
 //! ```
 //!
 //! The block log is the ledger; the index, the state in it and everything in [`Chain`] follow from it. So an index that
@@ -13,25 +13,29 @@ use std::sync::Arc;
 
 use cairn_proofs::tree::TreeError;
 use cairn_runtime::{Executed, InvalidBlock, governance};
-use cairn_storage::{Batch, BlockLog, IndexState, Keyspace, LogRecovery, RecordRef, StorageError};
+use cairn_storage::{Batch, BlockLog, IndexState, LogRecovery, RecordRef, StorageError};
 use cairn_types::{
     BlockHash, Certificate, CertificateError, DecodeError, Header, Height, SignedTransaction, TransactionId, encode,
 };
 
-use crate::chain::{Chain, ReadError, Snapshot, history_node_key};
+use crate::chain::{Chain, ReadError, Snapshot};
 use crate::snapshot::base::BaseError;
 
 mod opening;
 
 mod judge;
 
-pub(crate) use judge::{build, judge, judge_pooled};
+pub(crate) use judge::{ReadBlock, build, judge, judge_pooled, judge_read};
 
 mod replay;
 
 mod entries;
 
-pub(crate) use entries::{index_tip, index_tip_of};
+pub(crate) use entries::{index_tip, index_tip_of, names};
+
+mod filing;
+
+use filing::{Filing, Unwritten};
 
 mod pruning;
 
@@ -109,6 +113,12 @@ pub(crate) struct Ledger {
     known_version: u16,
     /// Whether and how old blocks are dropped.
     pruning: Option<Pruning>,
+    /// What the index has still to be told.
+    unwritten: Unwritten,
+    /// State on its way to the index.
+    filing_state: Option<Filing>,
+    /// Places on their way to the disk.
+    filing_places: Option<Filing>,
 }
 
 /// How an opened ledger was found.
@@ -144,21 +154,25 @@ impl Ledger {
             RecordRef { height: judged.header.height, block: &judged.bytes, certificate: &encode(&certificate) };
         self.log.append_many(&[record])?;
         let snapshot = self.index_and_publish(judged, certificate)?;
+        self.write_behind()?;
         self.settle_quarantine()?;
         self.prune_if_time(&snapshot)?;
         Ok(snapshot)
     }
 
-    fn index_and_publish(&self, judged: JudgedBlock, certificate: Certificate) -> Result<Arc<Snapshot>, LedgerError> {
+    fn index_and_publish(
+        &mut self,
+        judged: JudgedBlock,
+        certificate: Certificate,
+    ) -> Result<Arc<Snapshot>, LedgerError> {
         let parent = self.chain.tip();
         let mut history = parent.history.clone();
         let mut batch = Batch::new();
-        entries::index_block(&mut batch, &judged);
-        for (level, index, hash) in history.append(&judged.hash.hash()) {
-            batch.put(Keyspace::History, history_node_key(level, index), *hash.as_bytes());
-        }
+        entries::index_history(&mut batch, &judged, history.append(&judged.hash.hash()));
         self.chain.index.write(&batch)?;
         let height = judged.header.height;
+        self.unwritten.follow(&judged);
+        self.add_places(height, &judged.transactions)?;
         let deciders = parent.deciders.followed_by(&judged.executed.changes, &judged.executed.state, height);
         let changed_keys = judged.executed.changes.len();
         let state = judged.executed.state;
@@ -194,11 +208,13 @@ impl Ledger {
         if version > known { Err(LedgerError::ProgramTooOld { height, version, known }) } else { Ok(()) }
     }
 
-    /// Makes what was written to the index durable, at an orderly shutdown.
+    /// Makes what was written to index and places durable, at an orderly shutdown.
     ///
     /// # Errors
     /// [`LedgerError::Storage`]: the disk is to blame.
-    pub(crate) fn close(&self) -> Result<(), LedgerError> {
+    pub(crate) fn close(&mut self) -> Result<(), LedgerError> {
+        self.settle_index()?;
+        self.chain.places.close()?;
         Ok(self.chain.index.close()?)
     }
 }

@@ -200,7 +200,7 @@ impl World {
 
     /// Opens the ledger again, with a program of this version; with an index that is gone if `loses_index`.
     pub(crate) fn reopen(self, known_version: u16, loses_index: bool) -> (Result<Self, LedgerError>, u64) {
-        let Self { genesis, organizations, ledger, place } = self;
+        let Self { genesis, organizations, mut ledger, place } = self;
         ledger.close().expect("it closes");
         drop(ledger);
         if loses_index {
@@ -218,7 +218,7 @@ impl World {
     }
 
     /// Closes the ledger; what stays is its data directory.
-    pub(crate) fn into_directory(self) -> tempfile::TempDir {
+    pub(crate) fn into_directory(mut self) -> tempfile::TempDir {
         self.ledger.close().expect("it closes");
         self.place.temporary.expect("the place is of the machine's own disk")
     }

@@ -4,19 +4,26 @@
 //! not followed by a block which links, verifies and executes is dropped, and the peer is not believed for a while. So a
 //! liar costs one request now and then. Only claims of more than a third of the power, or blocks that really came, keep
 //! this node from starting heights on its own: else one liar who answers slowly could keep everybody waiting.
+//!
+//! The blocks of an answer are read on all cores, and so are the signatures of those whose certificates hold; then they are
+//! executed one after the other. What follows an answer is asked for before it is executed, so that the network and the
+//! peer's disk work meanwhile; one answer at most waits here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_consensus::Input;
 use cairn_network::{Offence, PeerKey};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
-use cairn_types::{Certificate, Height, ValidatorSet, codec};
+use cairn_types::{Certificate, ChainId, Height, SignedTransaction, ValidatorSet, codec};
+use rayon::prelude::*;
 
 use super::own_clock::Heard;
 use super::{Answer, Driver, DriverError};
 use crate::frame::{FinalBlock, Request, Response};
-use crate::ledger::{self, BlockError, JudgedBlock};
+use crate::ledger::{self, BlockError, JudgedBlock, ReadBlock};
+use crate::verify::verify_ahead;
 
 /// How often a quiet node asks one of its peers for its height, in milliseconds.
 const HEAD_POLL_MS: u64 = 2_000;
@@ -194,12 +201,13 @@ impl Driver {
                     self.on_block(from, bytes)?;
                 }
             }
-            (Request::Blocks { .. }, Ok(Response::Blocks(blocks))) => {
-                self.follow.asked = None;
+            (Request::Blocks { from: first }, Ok(Response::Blocks(blocks))) => {
+                self.follow.asked.take_if(|asked| *asked == from);
+                self.ask_for_more(from, first, blocks.len());
                 self.on_blocks(from, blocks)?;
             }
             (Request::Blocks { .. }, outcome) => {
-                self.follow.asked = None;
+                self.follow.asked.take_if(|asked| *asked == from);
                 tracing::debug!(peer = %from.peer_id(), ?outcome, "catch-up was not answered");
                 self.follow.is_moving = false;
                 self.follow.disbelieve(from, self.surroundings.elapsed());
@@ -211,13 +219,39 @@ impl Driver {
         Ok(())
     }
 
+    /// Asks for what follows an answer that is still to be executed, if the peer says that it has it.
+    fn ask_for_more(&mut self, from: PeerKey, first: Height, blocks: usize) {
+        let after = u64::try_from(blocks).ok().and_then(|blocks| first.get().checked_add(blocks)).map(Height::new);
+        let Some(after) = after.filter(|after| blocks > 0 && *after > self.next_height()) else { return };
+        let has_more = self.follow.claims.get(&from).is_some_and(|claim| *claim >= after);
+        if has_more && self.follow.asked.is_none() && self.ending.is_none() {
+            self.follow.asked = Some(from);
+            self.request(from, Request::Blocks { from: after });
+        }
+    }
+
+    /// Reads the blocks of an answer, and verifies the signatures in those whose certificates the present validators made: a
+    /// certificate is dear to forge, so nobody makes us verify what he made up.
+    fn look_ahead(&self, blocks: Vec<FinalBlock>) -> Vec<Result<Ahead, BlockError>> {
+        let tip = self.chain.tip();
+        let (chain, height, validators) = (self.chain.id, tip.header.height, tip.validators());
+        let read = |block: FinalBlock| Ahead::read(block, &chain, height, validators);
+        let ahead: Vec<Result<Ahead, BlockError>> = blocks.into_par_iter().map(read).collect();
+        let certified = ahead.iter().flatten().filter(|ahead| ahead.certified_by.is_some());
+        let certified = certified.filter_map(|ahead| ahead.block.as_ref());
+        let transactions: Vec<Arc<SignedTransaction>> =
+            certified.flat_map(ReadBlock::transactions).map(Arc::clone).collect();
+        verify_ahead(&tip.state, self.signatures.as_ref(), &transactions);
+        ahead
+    }
+
     fn on_blocks(&mut self, from: PeerKey, blocks: Vec<FinalBlock>) -> Result<(), DriverError> {
         let before = self.chain.tip().header.height;
-        for block in blocks {
+        for ahead in self.look_ahead(blocks) {
             if self.ending.is_some() {
                 break;
             }
-            match self.check_final(&block) {
+            match ahead.and_then(|ahead| self.check_final(ahead)) {
                 Ok(Some((judged, certificate))) => {
                     let height = judged.header.height;
                     // Who held a block back does not decide it by itself: the block comes this way.
@@ -233,6 +267,8 @@ impl Driver {
                     tracing::warn!(peer = %from.peer_id(), %error, "a peer sent a block that is not the next one");
                     self.surroundings.blame(from, Offence::InvalidBlock);
                     self.follow.is_moving = false;
+                    // What it was asked for after these is not waited for.
+                    self.follow.asked.take_if(|asked| *asked == from);
                     self.follow.disbelieve(from, self.surroundings.elapsed());
                     return Ok(());
                 }
@@ -247,16 +283,43 @@ impl Driver {
     }
 
     /// Checks link, certificate and rules of a block that should be final; `None` if it is final here already.
-    fn check_final(&self, block: &FinalBlock) -> Result<Option<(JudgedBlock, Certificate)>, BlockError> {
-        let certificate: Certificate = codec::decode(&block.certificate, CERTIFICATE_BYTES_MAX)?;
+    fn check_final(&self, ahead: Ahead) -> Result<Option<(JudgedBlock, Certificate)>, BlockError> {
+        let Ahead { certificate, block, certified_by } = ahead;
         let tip = self.chain.tip();
-        if certificate.height <= tip.header.height {
-            return Ok(None);
+        let Some(block) = block.filter(|_| certificate.height > tip.header.height) else { return Ok(None) };
+        if certified_by.is_none_or(|validators| validators != *tip.validators()) {
+            let header = block.header();
+            certificate.verify(&self.chain.id, header.height, &header.hash(), tip.validators())?;
         }
-        let header = cairn_types::Block::from_bytes(&block.block)?.header;
-        certificate.verify(&self.chain.id, header.height, &header.hash(), tip.validators())?;
-        let judged = ledger::judge(&self.chain, &block.block, self.signatures.as_ref())?;
-        Ok(Some((judged, certificate)))
+        Ok(Some((ledger::judge_read(&self.chain, block, self.signatures.as_ref())?, certificate)))
+    }
+}
+
+/// A block of an answer that was read before its turn.
+struct Ahead {
+    certificate: Certificate,
+    /// None if it was final here already.
+    block: Option<ReadBlock>,
+    /// The validators whose certificate it was found to have; none if these did not decide it.
+    certified_by: Option<Arc<ValidatorSet>>,
+}
+
+impl Ahead {
+    fn read(
+        block: FinalBlock,
+        chain: &ChainId,
+        tip: Height,
+        validators: &Arc<ValidatorSet>,
+    ) -> Result<Self, BlockError> {
+        let certificate: Certificate = codec::decode(&block.certificate, CERTIFICATE_BYTES_MAX)?;
+        if certificate.height <= tip {
+            return Ok(Self { certificate, block: None, certified_by: None });
+        }
+        let block = ReadBlock::read(block.block)?;
+        let header = block.header();
+        let verified = certificate.verify(chain, header.height, &header.hash(), validators);
+        let certified_by = verified.is_ok().then(|| Arc::clone(validators));
+        Ok(Self { certificate, block: Some(block), certified_by })
     }
 }
 

@@ -39,6 +39,7 @@ impl History {
         for number in 0..BLOCKS as u8 {
             let (_, registration) = world.register(usize::from(number % 3), 50 + number);
             let snapshot = world.commit(vec![registration]);
+            world.ledger.settle_index().expect("a healthy disk");
             let record = world.chain().log.read(snapshot.header.height).expect("a healthy disk").expect("the tip");
             let certificate = snapshot.certificate.clone().expect("it is not the genesis");
             history.blocks.push((record.block, certificate));
@@ -53,11 +54,16 @@ impl History {
             let judged = judge(world.chain(), block, &CheckedBefore);
             let judged = judged.map_err(|source| LedgerError::Inconsistent { height: certificate.height, source })?;
             *acknowledged = world.ledger.commit(judged, certificate.clone())?.header.height.get();
+            // As a busy node does after many more blocks.
+            if *acknowledged % 3 == 0 {
+                world.ledger.settle_index()?;
+            }
         }
         Ok(())
     }
 
-    fn assert_index(&self, world: &World, context: &str) {
+    fn assert_index(&self, world: &mut World, context: &str) {
+        world.ledger.settle_index().expect("a healthy disk");
         let height = tip(world);
         assert_eq!(world.chain().log.tip().map_or(0, Height::get), height, "{context}");
         assert!(
@@ -84,9 +90,9 @@ fn stopped_at_any_operation_the_ledger_has_what_it_acknowledged_and_the_index_of
         disk.power_cut();
         let mut world = open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
         assert!(tip(&world) >= acknowledged, "{context}: {acknowledged} was acknowledged, {} is there", tip(&world));
-        history.assert_index(&world, &context);
+        history.assert_index(&mut world, &context);
         history.go_on(&mut world, &mut acknowledged).unwrap_or_else(|error| panic!("{context}: {error}"));
-        history.assert_index(&world, &context);
+        history.assert_index(&mut world, &context);
         if !stopped {
             break;
         }
@@ -110,11 +116,11 @@ fn a_damaged_block_is_cut_off_with_all_behind_it_and_the_quarantine_goes_when_th
             |disk: &SimulatedDisk| disk.files().iter().any(|path| path.starts_with("/node/blocks/quarantine"));
         let mut world = open(&disk).unwrap_or_else(|error| panic!("block {height}: {error}"));
         assert_eq!(tip(&world), height - 1);
-        history.assert_index(&world, "cut");
+        history.assert_index(&mut world, "cut");
         // A damaged last record could have been an unfinished write, which is no loss to keep anything of.
         assert_eq!(in_quarantine(&disk), height < BLOCKS, "block {height}");
         history.go_on(&mut world, &mut 0).unwrap_or_else(|error| panic!("block {height}: {error}"));
         assert!(!in_quarantine(&disk), "block {height}: {:?}", disk.files());
-        history.assert_index(&world, "fetched again");
+        history.assert_index(&mut world, "fetched again");
     }
 }

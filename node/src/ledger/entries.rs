@@ -1,14 +1,15 @@
 //! What a block leaves in the index.
 //!
-//! It does not write: it fills batches. Invariant: the entries of a block follow from the block and its parent alone, so that
+//! It does not write: it fills batches, and tells names. Invariant: the entries of a block follow from the block and its parent alone, so that
 //! a rebuilt index holds the same.
 
+use cairn_proofs::accumulator::Node;
 use cairn_runtime::Changes;
-use cairn_storage::{Batch, Index, Keyspace, StorageError};
-use cairn_types::{BlockHash, Call, Height, Position, SignedTransaction, codec, encode};
+use cairn_storage::{Batch, BlockPlaces, Family, Index, Keyspace, StorageError};
+use cairn_types::{BlockHash, Call, Height, SignedTransaction, codec, encode};
 
 use super::JudgedBlock;
-use crate::chain::{attestation_key, block_hash_key, content_key};
+use crate::chain::{attestation_name, block_hash_key, header_core_key, history_node_key};
 use crate::snapshot::HeaderCore;
 use crate::snapshot::base;
 
@@ -29,22 +30,46 @@ pub(super) fn index_state(batch: &mut Batch, changes: &Changes) {
     }
 }
 
-pub(super) fn index_block(batch: &mut Batch, judged: &JudgedBlock) {
+/// What a block adds to the history: readers need it at once.
+pub(super) fn index_history(batch: &mut Batch, judged: &JudgedBlock, nodes: Vec<Node>) {
     let height = judged.header.height;
-    index_state(batch, &judged.executed.changes);
-    for (index, transaction) in (0u32..).zip(&judged.transactions) {
-        index_transaction(batch, Position { height, index }, transaction);
-    }
     base::put_header(batch, height, &HeaderCore::of(&judged.header));
-    index_tip(batch, height, &judged.hash);
+    batch.put(Keyspace::History, block_hash_key(height), *judged.hash.as_bytes());
+    for (level, index, hash) in nodes {
+        batch.put(Keyspace::History, history_node_key(level, index), *hash.as_bytes());
+    }
 }
 
-/// Where a transaction stands, and what it attests.
-pub(super) fn index_transaction(batch: &mut Batch, position: Position, transaction: &SignedTransaction) {
-    batch.put(Keyspace::Transactions, *transaction.id().as_bytes(), encode(&position));
+/// Removes what the history holds above `height`: it is written before the tip that it belongs to.
+///
+/// # Errors
+/// [`StorageError`]: the disk is to blame.
+pub(super) fn forget_history_above(index: &dyn Index, height: Height) -> Result<(), StorageError> {
+    let count = height.get().saturating_add(1);
+    let levels = (0..64).map(|level: u8| (level, (count >> level).checked_sub(1)));
+    let marks = [block_hash_key(height), header_core_key(height)].map(|key| (key.first().copied(), Some(height.get())));
+    let marks = marks.into_iter().filter_map(|(mark, last)| Some((mark?, last)));
+    let mut batch = Batch::new();
+    for (level, last) in levels.chain(marks) {
+        let last = last.map(|last| history_node_key(level, last));
+        for (key, _) in index.range(Keyspace::History, &[level], last.as_deref(), usize::MAX)? {
+            batch.remove(Keyspace::History, key);
+        }
+    }
+    if batch.is_empty() { Ok(()) } else { index.write(&batch) }
+}
+
+/// The names by which a transaction, transaction `index` of its block, is found.
+pub(super) fn name_transaction(block: &mut BlockPlaces, index: u32, transaction: &SignedTransaction) {
+    names(transaction, |family, name| block.push(family, name, index));
+}
+
+/// Tells the names by which a transaction is found.
+pub(crate) fn names(transaction: &SignedTransaction, mut tell: impl FnMut(Family, &[u8])) {
+    tell(Family::Transactions, transaction.id().as_bytes());
     if let Call::Attest(attest) = &transaction.body().call {
-        batch.put(Keyspace::Attestations, attestation_key(&attest.stream, attest.sequence), encode(&position));
-        batch.put(Keyspace::Contents, content_key(&attest.content.hash, position), Vec::new());
+        tell(Family::Attestations, &attestation_name(&attest.stream, attest.sequence));
+        tell(Family::Contents, attest.content.hash.as_bytes());
     }
 }
 

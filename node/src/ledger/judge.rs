@@ -47,6 +47,43 @@ pub(crate) fn build<T: Candidate + Into<Arc<SignedTransaction>>>(
     Ok((JudgedBlock { header: block.header, hash, bytes, transactions, executed: built.executed }, built.rejected))
 }
 
+/// A block that was read and agrees with itself: its transactions are those that its header commits to. That needs no other
+/// block, so it can be done on another thread, before its turn.
+pub(crate) struct ReadBlock {
+    header: Header,
+    bytes: Vec<u8>,
+    transactions: Vec<Arc<SignedTransaction>>,
+}
+
+impl ReadBlock {
+    /// Reads a block.
+    ///
+    /// # Errors
+    /// [`BlockError`]: whoever made the block is to blame.
+    pub(crate) fn read(bytes: Vec<u8>) -> Result<Self, BlockError> {
+        let block = Block::from_bytes(&bytes)?;
+        let transactions: Result<Vec<_>, BlockError> = (0..).zip(block.transactions).map(decode).collect();
+        Self::of(block.header, bytes, transactions?)
+    }
+
+    fn of(header: Header, bytes: Vec<u8>, transactions: Vec<Arc<SignedTransaction>>) -> Result<Self, BlockError> {
+        if header.tx_root != tx_root(&transactions) {
+            return Err(BlockError::Header { field: "tx_root" });
+        }
+        Ok(Self { header, bytes, transactions })
+    }
+
+    /// Its header.
+    pub(crate) const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Its transactions, in order.
+    pub(crate) fn transactions(&self) -> &[Arc<SignedTransaction>] {
+        &self.transactions
+    }
+}
+
 /// Judges bytes that should be the block after the tip. Whether its time is near a voter's clock is the voter's to say.
 ///
 /// # Errors
@@ -93,10 +130,40 @@ fn judge_with(
     decode_all: impl FnOnce(&Snapshot, Vec<Vec<u8>>) -> Result<Vec<Arc<SignedTransaction>>, BlockError>,
 ) -> Result<JudgedBlock, BlockError> {
     let block = Block::from_bytes(bytes)?;
+    // A header costs less to judge than the transactions.
     let parent = chain.tip();
-    let header = block.header;
+    check_header(chain, &parent, &block.header)?;
+    let transactions = decode_all(&parent, block.transactions)?;
+    judge_read(chain, ReadBlock::of(block.header, bytes.to_vec(), transactions)?, check)
+}
+
+/// Judges a block that was read already.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_read(
+    chain: &Chain,
+    block: ReadBlock,
+    check: &dyn SignatureCheck,
+) -> Result<JudgedBlock, BlockError> {
+    let parent = chain.tip();
+    let ReadBlock { header, bytes, transactions } = block;
+    check_header(chain, &parent, &header)?;
+    let history = RulesHistory::new(chain);
+    let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
+    let executed = cairn_runtime::execute(&parent.state, context, check, header.height, &transactions);
+    history.finish()?;
+    let executed = executed?;
+    if header.state_root != executed.state.root() {
+        return Err(BlockError::Header { field: "state_root" });
+    }
+    Ok(JudgedBlock { hash: header.hash(), header, bytes, transactions, executed })
+}
+
+/// Checks what a header must say after `parent`, but for what the content decides.
+fn check_header(chain: &Chain, parent: &Snapshot, header: &Header) -> Result<(), BlockError> {
     let height = parent.header.height.next().ok_or(BlockError::Header { field: "height" })?;
-    let expected = expected_header(chain, &parent, height);
+    let expected = expected_header(chain, parent, height);
     let fields = [
         ("version", header.version == expected.version),
         ("chain", header.chain == expected.chain),
@@ -108,22 +175,10 @@ fn judge_with(
         ("next_validators_root", header.next_validators_root == expected.next_validators_root),
         ("proposer", parent.validators().get(header.proposer).is_some()),
     ];
-    if let Some((field, _)) = fields.into_iter().find(|(_, holds)| !holds) {
-        return Err(BlockError::Header { field });
+    match fields.into_iter().find(|(_, holds)| !holds) {
+        Some((field, _)) => Err(BlockError::Header { field }),
+        None => Ok(()),
     }
-    let transactions = decode_all(&parent, block.transactions)?;
-    if header.tx_root != tx_root(&transactions) {
-        return Err(BlockError::Header { field: "tx_root" });
-    }
-    let history = RulesHistory::new(chain);
-    let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
-    let executed = cairn_runtime::execute(&parent.state, context, check, height, &transactions);
-    history.finish()?;
-    let executed = executed?;
-    if header.state_root != executed.state.root() {
-        return Err(BlockError::Header { field: "state_root" });
-    }
-    Ok(JudgedBlock { hash: header.hash(), header, bytes: bytes.to_vec(), transactions, executed })
 }
 
 /// The header of the block after `parent`, with zeros where its content decides.
@@ -143,7 +198,7 @@ fn expected_header(chain: &Chain, parent: &Snapshot, height: Height) -> Header {
     }
 }
 
-pub(super) fn tx_root(transactions: &[Arc<SignedTransaction>]) -> Hash {
+fn tx_root(transactions: &[Arc<SignedTransaction>]) -> Hash {
     let leaves: Vec<Hash> = transactions.iter().map(|transaction| transaction.leaf()).collect();
     accumulator::root_of(&leaves)
 }

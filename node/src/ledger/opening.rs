@@ -12,14 +12,14 @@ use cairn_proofs::checkpoint::CheckpointProof;
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::governance;
 use cairn_storage::{
-    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogDamage, LogRecovery, StorageError,
+    Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogDamage, LogRecovery, Places, StorageError,
 };
-use cairn_types::{Block, BlockHash, Certificate, DecodeError, Height, Position, SignedTransaction, codec};
+use cairn_types::{Block, BlockHash, Certificate, Height, codec};
 
-use super::entries::{TIP_KEY, index_state, index_transaction};
-use super::judge::tx_root;
-use super::{BlockError, Ledger, LedgerError, Opened, index_tip, repair};
-use crate::chain::{Chain, Snapshot, block_hash_key, history_node_key, history_of};
+use super::entries::{TIP_KEY, forget_history_above, index_state};
+use super::filing::{self, Unwritten};
+use super::{Ledger, LedgerError, Opened, index_tip, repair};
+use crate::chain::{Chain, Snapshot, history_node_key, history_of};
 use crate::deciders::Deciders;
 use crate::snapshot::base::Base;
 
@@ -57,7 +57,10 @@ impl Ledger {
             other => other?,
         };
         let (index, tip) = match loaded {
-            Some(tip) => (index, tip),
+            Some(tip) => {
+                forget_history_above(index.as_ref(), tip.header.height)?;
+                (index, tip)
+            }
             None => {
                 // Without a tip but with a state: filling it was interrupted.
                 let is_used = index.get(Keyspace::Meta, TIP_KEY)?.is_some()
@@ -68,21 +71,40 @@ impl Ledger {
                 } else {
                     index
                 };
-                let tip = begin(base, &index, &log, &genesis)?;
+                let tip = begin(base, &index, &genesis)?;
                 (index, tip)
             }
         };
-        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip), proof)?);
+        let places = directory.open_places(engine, log.first(), log.next())?;
+        filing::fill(&places, index.as_ref(), &log, tip.header.height)?;
+        let chain = Chain::new(genesis.clone(), log.reader(), (index, places), Arc::new(tip), proof)?;
+        let chain = Arc::new(chain);
         let quarantine = repair::settle(&log)?;
-        let mut ledger = Self { chain, log, quarantine, known_version, pruning: None };
+        let mut ledger = Self {
+            chain,
+            log,
+            quarantine,
+            known_version,
+            pruning: None,
+            unwritten: Unwritten::default(),
+            filing_state: None,
+            filing_places: None,
+        };
         let before = ledger.chain.tip().header.height.get();
         match ledger.replay() {
             Err(LedgerError::Storage(StorageError::LogDamaged(damage))) => {
                 repair::cut(&mut ledger.log, &damage)?;
+                if ledger.chain.places.next() > ledger.log.next() {
+                    // They know more than the log now holds, so everything is opened anew.
+                    ledger.close()?;
+                    drop(ledger);
+                    return Self::open(directory, engine, genesis, known_version);
+                }
                 ledger.quarantine = repair::settle(&ledger.log)?;
             }
             other => drop(other?),
         }
+        ledger.settle_index()?;
         let replayed = ledger.chain.tip().header.height.get().saturating_sub(before);
         ledger.check_version()?;
         Ok(Opened { ledger, recovery, index: index_state, replayed })
@@ -101,9 +123,23 @@ impl Ledger {
         let index = cairn_storage::memory_index();
         let (log, recovery, base) = open_log(directory, &genesis)?;
         let proof = base.as_ref().map(|base| base.proof.clone());
-        let tip = begin(base, &index, &log, &genesis)?;
-        let chain = Arc::new(Chain::new(genesis, log.reader(), index, Arc::new(tip), proof)?);
-        Ok((Self { chain, log, quarantine: None, known_version, pruning: None }, recovery))
+        let tip = begin(base, &index, &genesis)?;
+        let places = Places::in_memory(log.first());
+        filing::fill(&places, index.as_ref(), &log, tip.header.height)?;
+        let chain = Arc::new(Chain::new(genesis, log.reader(), (index, places), Arc::new(tip), proof)?);
+        Ok((
+            Self {
+                chain,
+                log,
+                quarantine: None,
+                known_version,
+                pruning: None,
+                unwritten: Unwritten::default(),
+                filing_state: None,
+                filing_places: None,
+            },
+            recovery,
+        ))
     }
 }
 
@@ -125,15 +161,9 @@ fn open_log(
 }
 
 /// Fills an empty index with what stands before the blocks that can be executed.
-fn begin(
-    base: Option<Base>,
-    index: &Arc<dyn Index>,
-    log: &BlockLog,
-    genesis: &GenesisBlock,
-) -> Result<Snapshot, LedgerError> {
+fn begin(base: Option<Base>, index: &Arc<dyn Index>, genesis: &GenesisBlock) -> Result<Snapshot, LedgerError> {
     if let Some(base) = base {
         let tip = base.fill(index.as_ref())?;
-        index_kept_blocks(index, log, tip.header.height)?;
         return Ok(tip);
     }
     let tip = genesis_snapshot(genesis);
@@ -166,41 +196,6 @@ fn genesis_batch(genesis: &GenesisBlock, tip: &Snapshot) -> Batch {
     }
     index_tip(&mut batch, Height::GENESIS, &tip.hash);
     batch
-}
-
-/// Finds the transactions of the blocks up to the base again: the base holds what they did, not where they stand. Each must
-/// be the block that the certified history names.
-fn index_kept_blocks(index: &Arc<dyn Index>, log: &BlockLog, base: Height) -> Result<(), LedgerError> {
-    let mut next = Some(log.first());
-    while let Some(height) = next.filter(|height| *height <= base) {
-        next = height.next();
-        let record = match log.read(height) {
-            Err(StorageError::LogDamaged(damage)) => {
-                tracing::error!(%damage, "what stands in this block cannot be found again");
-                continue;
-            }
-            other => other?.ok_or(LedgerError::Damaged { height })?,
-        };
-        let inconsistent = |source: DecodeError| LedgerError::Inconsistent { height, source: source.into() };
-        let block = Block::from_bytes(&record.block).map_err(inconsistent)?;
-        let mut batch = Batch::new();
-        let mut transactions = Vec::with_capacity(block.transactions.len());
-        for (place, bytes) in (0u32..).zip(block.transactions) {
-            let transaction = Arc::new(SignedTransaction::from_bytes(bytes).map_err(inconsistent)?);
-            index_transaction(&mut batch, Position { height, index: place }, &transaction);
-            transactions.push(transaction);
-        }
-        let named = index.get(Keyspace::History, &block_hash_key(height))?;
-        let checks = [
-            ("hash", named.as_deref() == Some(&block.header.hash().as_bytes()[..])),
-            ("tx_root", block.header.tx_root == tx_root(&transactions)),
-        ];
-        if let Some((field, _)) = checks.into_iter().find(|(_, holds)| !holds) {
-            return Err(LedgerError::Inconsistent { height, source: BlockError::Header { field } });
-        }
-        index.write(&batch)?;
-    }
-    Ok(())
 }
 
 /// The tip that the index stands at; `None` if it is empty or not of this log.

@@ -58,6 +58,8 @@ impl Ledger {
             }
             return match written.join() {
                 Ok(Ok(())) => {
+                    // Else a crash now would make the next start fill the index from the base.
+                    self.settle_index()?;
                     let files = self.log.drop_below(first)?;
                     tracing::info!(%first, files, "dropped old blocks");
                     Ok(())

@@ -13,6 +13,7 @@ use crate::block_log::{BlockLog, LogRecovery};
 use crate::disk::{self, Disk, DiskFile, Lock, real_disk};
 use crate::error::StorageError;
 use crate::index::{Engine, Index, IndexState};
+use crate::places::Places;
 use crate::sign_state::SignState;
 use crate::write_ahead_log::{WalContents, WriteAheadLog};
 
@@ -192,7 +193,22 @@ impl DataDirectory {
     /// # Errors
     /// [`StorageError::Io`].
     pub fn discard_index(&self, engine: Engine) -> Result<(), StorageError> {
-        self.disk.discard_index(&self.index(engine))
+        self.disk.discard_index(&self.index(engine))?;
+        Places::discard(self.disk.as_ref(), &self.places(engine))
+    }
+
+    /// Opens the places of an engine's index, beside a block log that keeps the heights from `first` on and appends at
+    /// `log_next`. The index is opened before.
+    ///
+    /// # Errors
+    /// As [`Places::open`].
+    pub fn open_places(&self, engine: Engine, first: Height, log_next: Height) -> Result<Places, StorageError> {
+        Places::open(Arc::clone(&self.disk), &self.places(engine), first, log_next)
+    }
+
+    /// Directory of the places of an engine's index.
+    pub fn places(&self, engine: Engine) -> PathBuf {
+        self.index(engine).join("places")
     }
 
     /// Directory of the block log.

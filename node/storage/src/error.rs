@@ -109,6 +109,22 @@ pub enum StorageError {
         /// Where the damage begins, in bytes.
         offset: u64,
     },
+    /// A file of places, which are derived from the block log, is not what was written. The next start finds them again.
+    #[error("{} is not what was written, at byte {offset}; start the node again: it fills its index from the block log", path.display())]
+    PlacesDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damage begins, in bytes.
+        offset: u64,
+    },
+    /// The caller named a place that no block log reaches.
+    #[error("transaction {index} of block {height} is beyond what places can name")]
+    PlaceTooFar {
+        /// The height.
+        height: Height,
+        /// The index in the block.
+        index: u32,
+    },
     /// Heights of the block log are contiguous, and this one is not next.
     #[error("the block log continues with height {expected}, not with {found}")]
     HeightNotNext {

@@ -1,4 +1,5 @@
-//! The index: everything that a node looks up and could compute again from the block log.
+//! The index: what a node looks up and could compute again from the block log, but for where transactions stand, which
+//! [`crate::places`] knows.
 //!
 //! One small trait, three engines: fjall, sled, and memory for tests. It does not know what a key means, nor which height it
 //! reflects: the node writes that into [`Keyspace::Meta`] in the same batch, and at its start replays from the block log
@@ -41,12 +42,6 @@ pub enum Keyspace {
     Meta,
     /// The state: nodes and records of the state tree.
     State,
-    /// Transaction id to position.
-    Transactions,
-    /// Stream and sequence to position.
-    Attestations,
-    /// Content hash to attestations.
-    Contents,
     /// Earlier versions and events of a subject, by position.
     History,
     /// Sorted lists that the node's interface pages through.
@@ -55,17 +50,13 @@ pub enum Keyspace {
 
 impl Keyspace {
     /// All of them, in the order of their tags.
-    pub const ALL: [Self; 7] =
-        [Self::Meta, Self::State, Self::Transactions, Self::Attestations, Self::Contents, Self::History, Self::Lists];
+    pub const ALL: [Self; 4] = [Self::Meta, Self::State, Self::History, Self::Lists];
 
     /// The name that an engine stores it under.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
             Self::State => "state",
-            Self::Transactions => "transactions",
-            Self::Attestations => "attestations",
-            Self::Contents => "contents",
             Self::History => "history",
             Self::Lists => "lists",
         }

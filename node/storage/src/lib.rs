@@ -10,6 +10,7 @@
 //! ├── consensus.wal     WriteAheadLog: current height    fdatasync before a vote leaves
 //! ├── sign-state        SignState: what was signed last  fdatasync before a signature leaves
 //! └── index-<engine>/   Index: derived, deletable        rebuilt from the block log
+//!     └── places/       Places: where what stands        the part that grows with every transaction
 //! ```
 //!
 //! The order that keeps a node honest through a power cut: log entry synced → sign state synced → signature leaves →
@@ -33,6 +34,7 @@ pub mod disk;
 pub mod error;
 mod frame;
 pub mod index;
+pub mod places;
 pub mod sign_state;
 pub mod write_ahead_log;
 
@@ -46,5 +48,6 @@ pub use disk::simulated::{Seeded, SimulatedDisk};
 pub use disk::{Disk, OverlayDisk, RealDisk, real_disk};
 pub use error::StorageError;
 pub use index::{Batch, Engine, Index, IndexState, Keyspace, discard_index, memory_index, open_index};
+pub use places::{BlockPlaces, Family, Place, Places};
 pub use sign_state::{SignRecord, SignState};
 pub use write_ahead_log::{WalContents, WriteAheadLog};

@@ -61,19 +61,19 @@ fn suite(index: &dyn Index) {
     batch.put(Keyspace::Meta, "key", "first");
     batch.put(Keyspace::Meta, "key", "second");
     batch.remove(Keyspace::History, "key");
-    batch.put(Keyspace::Contents, "gone", "1");
-    batch.remove(Keyspace::Contents, "gone");
-    batch.remove(Keyspace::Contents, "never was");
+    batch.put(Keyspace::Lists, "gone", "1");
+    batch.remove(Keyspace::Lists, "gone");
+    batch.remove(Keyspace::Lists, "never was");
     assert_eq!((batch.len(), batch.is_empty()), (5, false));
     index.write(&batch).expect("it writes");
     assert_eq!(index.get(Keyspace::State, b"new").expect("it reads"), Some(b"1".to_vec()));
     assert_eq!(index.get(Keyspace::Meta, b"key").expect("it reads"), Some(b"second".to_vec()));
     assert_eq!(index.get(Keyspace::History, b"key").expect("it reads"), None);
-    assert_eq!(index.get(Keyspace::Contents, b"gone").expect("it reads"), None);
+    assert_eq!(index.get(Keyspace::Lists, b"gone").expect("it reads"), None);
     for (refused, is_empty_key) in [(Vec::new(), true), (vec![1; INDEX_KEY_BYTES_MAX + 1], false)] {
         let mut batch = Batch::new();
         batch.put(Keyspace::State, "half", "1");
-        batch.put(Keyspace::Transactions, refused, "1");
+        batch.put(Keyspace::History, refused, "1");
         match index.write(&batch) {
             Err(StorageError::IndexKeyEmpty) => assert!(is_empty_key),
             Err(StorageError::TooLong { .. }) => assert!(!is_empty_key),

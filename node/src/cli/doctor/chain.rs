@@ -18,6 +18,8 @@ use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::governance::PROTOCOL_VERSION;
 use cairn_types::{Block, BlockHash, Certificate, ChainId, Height, codec};
 
+mod places;
+
 use super::{DoctorCommand, Findings, Presence};
 use crate::cli::output::{counted, progress};
 use crate::config::NodeConfig;
@@ -267,7 +269,7 @@ fn deep(
     index: Option<&Arc<dyn Index>>,
     findings: &mut Findings,
 ) -> Option<OpenedToLook> {
-    let (ledger, recovery) = match Ledger::at_genesis(&directory, genesis, PROTOCOL_VERSION) {
+    let (mut ledger, recovery) = match Ledger::at_genesis(&directory, genesis, PROTOCOL_VERSION) {
         Ok(opened) => opened,
         Err(error) => {
             tell_error(&error, findings);
@@ -280,7 +282,7 @@ fn deep(
     let checked = loop {
         match ledger.check_next() {
             Ok(Some(_)) => bar.inc(1),
-            Ok(None) => break Ok(()),
+            Ok(None) => break ledger.settle_index(),
             Err(error) => break Err(error),
         }
     };
@@ -305,6 +307,7 @@ fn deep(
     }
     if let (Ok(()), Some(index)) = (&checked, index) {
         compare(&ledger, index, engine, findings);
+        places::compare(&directory, &ledger, engine, findings);
     }
     Some(OpenedToLook { directory, ledger, is_whole: checked.is_ok() && is_readable })
 }
@@ -323,12 +326,7 @@ fn compare(ledger: &Ledger, index: &Arc<dyn Index>, engine: Engine, findings: &m
         Err(error) => return findings.broken(INDEX, error.to_string(), REBUILD),
     }
     let mut entries: u64 = 0;
-    // Where transactions stand whose blocks were dropped is still in the index, and nothing makes it again.
-    let is_whole = ledger.chain().first_block() <= Height::new(1);
-    let follows = |keyspace: &Keyspace| {
-        is_whole || !matches!(keyspace, Keyspace::Transactions | Keyspace::Attestations | Keyspace::Contents)
-    };
-    for keyspace in Keyspace::ALL.into_iter().filter(follows) {
+    for keyspace in Keyspace::ALL {
         match first_difference(rebuilt.as_ref(), index.as_ref(), keyspace) {
             Ok(Ok(same)) => entries = entries.saturating_add(same),
             Ok(Err(key)) => {

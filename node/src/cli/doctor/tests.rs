@@ -185,13 +185,27 @@ fn an_index_that_the_blocks_do_not_make_is_named_with_its_keyspace() {
         index.close().expect("closes");
     };
     let patient = Patient::new();
-    change(&patient, Keyspace::Transactions);
+    change(&patient, Keyspace::History);
     assert_eq!(patient.examine(false).worst(), Verdict::Ok, "only the state is signed");
-    assert_names(&patient.examine(true), "index", "transactions differs", "delete the index directory");
+    assert_names(&patient.examine(true), "index", "history differs", "delete the index directory");
     change(&patient, Keyspace::State);
     assert_names(&patient.examine(false), "index", "does not fit the block log", "delete the index directory");
     fs::write(patient.data("index-fjall/format"), "cairn index 0 fjall\n").expect("writes");
     assert_names(&patient.examine(false), "index", "cannot be used", "delete the index directory");
+}
+
+#[test]
+fn places_that_are_not_those_of_the_blocks_are_told() {
+    let patient = Patient::new();
+    let places =
+        fs::read_dir(patient.data("index-fjall/places")).expect("lists").next().expect("one run").expect("reads");
+    let path = format!("index-fjall/places/{}", places.file_name().to_string_lossy());
+    // Behind the preamble and the page of counts the records begin.
+    patient.flip(&path, |_| 1_024 + 4_096 + 100);
+    assert_eq!(patient.examine(false).worst(), Verdict::Ok, "nobody looked");
+    assert_names(&patient.examine(true), "index", "is not what was written", "delete the index directory");
+    fs::remove_file(patient.data(&path)).expect("it is there");
+    assert_eq!(patient.examine(true).worst(), Verdict::Ok, "the node finds them again when it starts");
 }
 
 #[test]

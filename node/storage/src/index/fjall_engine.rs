@@ -14,7 +14,7 @@ use fjall::{Database, Keyspace as Tree, KeyspaceCreateOptions, PersistMode, Read
 use super::{Batch, CACHE_BYTES, Engine, Entry, Index, Keyspace, contained, place, range_start};
 use crate::error::StorageError;
 
-/// Memory for unsorted writes of a keyspace, in bytes: seven of them, full, are 56 MiB, and an idle node fills none.
+/// Memory for unsorted writes of a keyspace, in bytes: four of them, full, are 32 MiB, and an idle node fills none.
 const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 /// Bound of the journals, in bytes: what a restart replays; the least that fjall allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;

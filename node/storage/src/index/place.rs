@@ -1,9 +1,10 @@
 //! An index's place on disk, and whether what lies there can be trusted.
 //!
 //! ```text
-//! index-<engine>/format    "cairn index 2 <engine>": written last, so without it the making was interrupted
+//! index-<engine>/format    "cairn index 3 <engine>": written last, so without it the making was interrupted
 //! index-<engine>/open      boot id of the machine while the index is open; gone after an orderly close
 //! index-<engine>/files/    the engine's own
+//! index-<engine>/places/   see [`crate::places`]: older indexes have none
 //! ```
 //!
 //! The `open` mark is for sled: its files survive a killed process, whose writes the kernel keeps, but not a machine that
@@ -20,7 +21,7 @@ use crate::disk::{self, RealDisk};
 use crate::error::StorageError;
 
 /// The meaning of keys, values and keyspaces. Raise it when any of it changes: older indexes are rebuilt by themselves.
-const INDEX_FORMAT: u32 = 2;
+const INDEX_FORMAT: u32 = 3;
 
 const FORMAT_FILE: &str = "format";
 const OPEN_FILE: &str = "open";
