@@ -13,6 +13,7 @@ mod deciders;
 mod driver;
 mod evidence;
 mod frame;
+mod gathering;
 mod ingest;
 mod keys;
 mod ledger;

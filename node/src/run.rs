@@ -22,6 +22,7 @@ use crate::backend::NodeBackend;
 use crate::config::{ConfigError, NodeConfig};
 use crate::driver::{Driver, DriverError, Parts, UNDECIDED_BYTES_MAX};
 use crate::evidence::EvidenceFile;
+use crate::gathering::Gathering;
 use crate::ingest::Ingest;
 use crate::keys::KeyFileError;
 use crate::keys::access::{self, AccessError};
@@ -198,6 +199,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), RunError> {
         events,
         accepted,
         woken,
+        gathering: Gathering::default(),
         ingest: Ingest::start(handle.clone(), Arc::clone(&mempool), wake),
         serve: Serve::start(Arc::clone(&chain), Arc::clone(&shared)),
     };

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::driver::{Answer, Driver, DriverError, Surroundings};
 use crate::frame::Request;
+use crate::gathering::Gathering;
 use crate::ingest::{Batch, Ingest};
 use crate::membership::Membership;
 use crate::serve::Serve;
@@ -117,6 +118,7 @@ pub(crate) struct Shell {
     pub(crate) accepted: mpsc::Receiver<Vec<Arc<SignedTransaction>>>,
     /// Says that gossip brought something.
     pub(crate) woken: mpsc::Receiver<()>,
+    pub(crate) gathering: Gathering,
     pub(crate) ingest: Ingest,
     pub(crate) serve: Serve,
 }
@@ -131,7 +133,9 @@ impl Shell {
         let mut late = 0;
         loop {
             self.driver.settle()?;
+            self.gossip_if_due();
             let deadline = self.answers.started + self.driver.deadline();
+            let look = self.gathering.due().map_or(deadline, |due| deadline.min(self.answers.started + due));
             // What has arrived in time is heard before a wait for it ends.
             late = if Instant::now() < deadline { 0 } else { late + 1 };
             if late > EVENTS_BEFORE_TIME_MAX {
@@ -146,7 +150,11 @@ impl Shell {
                 Some(answer) = self.answers.receiver.recv() => self.driver.on_answer(answer)?,
                 Some(transactions) = self.accepted.recv() => self.on_accepted(transactions),
                 Some(()) = self.woken.recv() => {}
-                () = tokio::time::sleep_until(deadline) => self.driver.on_time(),
+                () = tokio::time::sleep_until(look) => {
+                    if Instant::now() >= deadline {
+                        self.driver.on_time();
+                    }
+                }
             }
         }
         self.driver.close()
@@ -163,13 +171,23 @@ impl Shell {
         Ok(())
     }
 
-    /// Gossips what was submitted here, as much as waits.
-    fn on_accepted(&mut self, mut transactions: Vec<Arc<SignedTransaction>>) {
-        while transactions.len() < PUBLISH_PER_TURN_MAX
+    /// Gathers what was submitted here, as much as waits.
+    fn on_accepted(&mut self, first: Vec<Arc<SignedTransaction>>) {
+        let mut count = first.len();
+        self.gathering.put(first);
+        while count < PUBLISH_PER_TURN_MAX
             && let Ok(more) = self.accepted.try_recv()
         {
-            transactions.extend(more);
+            count = count.saturating_add(more.len());
+            self.gathering.put(more);
         }
-        self.driver.on_accepted(&transactions);
+    }
+
+    /// Gossips what was gathered, if it has waited long enough.
+    fn gossip_if_due(&mut self) {
+        let transactions = self.gathering.take(self.answers.started.elapsed());
+        if !transactions.is_empty() {
+            self.driver.on_accepted(&transactions);
+        }
     }
 }
