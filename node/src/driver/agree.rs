@@ -168,9 +168,8 @@ impl Driver {
     /// Judges the bytes of a proposed block, or keeps them until the block before it is final.
     pub(super) fn on_block(&mut self, from: PeerKey, bytes: Vec<u8>) -> Result<(), DriverError> {
         // Only the header's place is needed here; judging decodes the rest.
-        let Ok(header) = Block::from_bytes(&bytes).map(|block| block.header) else {
-            tracing::warn!(peer = %from.peer_id(), "a block that does not decode");
-            self.surroundings.blame(from, Offence::Malformed);
+        let Ok(header) = Block::header_of(&bytes) else {
+            self.blame_malformed(from);
             return Ok(());
         };
         // Who follows fetches blocks when they are final, and who ends wants none.
@@ -205,6 +204,11 @@ impl Driver {
                 }
             }
             Err(BlockError::Unreadable(error)) => return Err(error.into()),
+            // Not the block of that header, which may still come.
+            Err(BlockError::Malformed(_)) => {
+                self.blame_malformed(from);
+                return Ok(());
+            }
             Err(error) => {
                 tracing::warn!(%height, %block, %error, "an invalid block was proposed");
                 self.surroundings.blame(from, Offence::InvalidBlock);
@@ -220,6 +224,11 @@ impl Driver {
                 Ok(())
             }
         }
+    }
+
+    fn blame_malformed(&self, from: PeerKey) {
+        tracing::warn!(peer = %from.peer_id(), "a block that does not decode");
+        self.surroundings.blame(from, Offence::Malformed);
     }
 
     /// By how many milliseconds a block's time is too far from this node's clock.

@@ -62,6 +62,14 @@ pub struct Block {
 }
 
 impl Block {
+    /// The header with which an encoded block begins; what stands behind it may be anything.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; whoever sent the bytes is to blame.
+    pub fn header_of(mut bytes: &[u8]) -> Result<Header, DecodeError> {
+        Header::deserialize(&mut bytes).map_err(|error| DecodeError::Malformed { reason: error.to_string() })
+    }
+
     /// Decodes a block from bytes that anybody may have sent. It checks the encoding and the number of transactions, not
     /// what they say.
     ///
