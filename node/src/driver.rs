@@ -11,7 +11,8 @@
 //! then [`Driver::settle`], and comes back with [`Driver::on_time`] at [`Driver::deadline`] at the latest. The same calls in
 //! the same order do the same things, which a simulator rests on.
 //!
-//! It decides when a height starts: when there is something to say, when a validator speaks of it, or at the heartbeat.
+//! It decides when a height starts: when there is something to say, though not too soon after a block that shows load
+//! (pace.rs), when a validator speaks of it, or at the heartbeat.
 //! Whether it has a vote at all is looked up after every block (seat.rs).
 //!
 //! Invariants: effects are performed in their order; nothing that we signed leaves before log and sign state are synced;
@@ -51,6 +52,7 @@ mod follow;
 mod forgotten;
 mod own_clock;
 pub(crate) mod own_signatures;
+mod pace;
 mod seat;
 mod surroundings;
 mod undecided;
@@ -335,18 +337,26 @@ impl Driver {
         {
             return false;
         }
+        let now = self.surroundings.elapsed();
         let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);
+        let has_waited =
+            !self.mempool.is_empty() && (now >= pace::next(&tip, self.last_commit) || self.has_full_block());
         let is_first = tip.header.height == Height::GENESIS;
         let is_unfinished = self.seat.index().is_some() && self.machine.unfinished().is_some();
         let has_reason = self.next_is_wanted
             || is_unfinished
             || (self.seat.index().is_some()
                 && self.is_connected_to_quorum()
-                && (is_first || self.surroundings.elapsed() >= heartbeat || !self.mempool.is_empty()));
+                && (is_first || now >= heartbeat || has_waited));
         if has_reason {
             self.start();
         }
         has_reason
+    }
+
+    /// Whether a whole block waits.
+    fn has_full_block(&self) -> bool {
+        pace::fills_a_block(self.mempool.size(), &self.chain.tip().parameters)
     }
 
     fn start(&mut self) {
@@ -387,12 +397,13 @@ impl Driver {
     pub(crate) fn deadline(&self) -> Duration {
         let now = self.surroundings.elapsed();
         let look_around = now + Duration::from_millis(LOOK_AROUND_MS);
-        let heartbeat_ms = self.chain.tip().parameters.heartbeat_ms;
-        let heartbeat = self.last_commit + Duration::from_millis(heartbeat_ms);
-        let heartbeat = if heartbeat > now { heartbeat } else { look_around };
+        let tip = self.chain.tip();
+        let heartbeat = self.last_commit + Duration::from_millis(tip.parameters.heartbeat_ms);
+        let pace = pace::next(&tip, self.last_commit);
+        let ahead = [heartbeat, pace].into_iter().filter(|at| *at > now);
         let timer = self.timers.values().min().copied();
         let ending = self.ending.as_ref().map(|ending| ending.at);
-        timer.into_iter().chain(ending).chain([look_around, heartbeat]).min().unwrap_or(look_around)
+        timer.into_iter().chain(ending).chain(ahead).chain([look_around]).min().unwrap_or(look_around)
     }
 
     /// Does what is due: timers, and a look around.
