@@ -115,7 +115,7 @@ impl From<client::Error> for ClientError {
 
 #[derive(Debug)]
 enum Transport {
-    Http(HttpClient, Raw),
+    Http(HttpClient, Box<Raw>),
     WebSocket(WsClient),
 }
 
@@ -154,7 +154,7 @@ impl Client {
             .max_response_size(ANSWER_BYTES_MAX)
             .build(url)
             .map_err(|_| ClientError::Url { url: url.to_owned() })?;
-        Ok(Self { transport: Transport::Http(client, Raw::new(url)?) })
+        Ok(Self { transport: Transport::Http(client, Box::new(Raw::new(url)?)) })
     }
 
     /// A client over WebSocket, connected. `url` begins with `ws://`; `http://` is taken for it.

@@ -14,6 +14,7 @@ use cairn_types::record::{
     DeviceKey, DeviceRecord, GrantTerms, LotRecord, OrganizationKeys, OrganizationRecord, Recovery, StreamRecord,
     Superseded, Usage,
 };
+use cairn_types::transaction::split_batch;
 use cairn_types::{
     Block, Certificate, DeviceId, DeviceStatus, Header, Inception, Interval, KeySet, OrganizationId,
     OrganizationInception, Parameters, Principal, PublicKey, Scope, SignedTransaction, Transaction, ValidatorSet, Zone,
@@ -166,8 +167,17 @@ fn blocks(scene: &Scene) -> Target {
 fn batches(scene: &Scene) -> Target {
     let bytes: Vec<Vec<u8>> = scene.transactions.iter().map(|transaction| transaction.bytes().to_vec()).collect();
     let corpus = vec![encode(&bytes), encode(&bytes[..1].to_vec()), encode(&Vec::<Vec<u8>>::new())];
-    Target::new("batch", 40, corpus, |input| one_encoding::<Vec<Vec<u8>>>(input, BLOCK_BYTES_MAX))
-        .within(FOR_EACH_BYTE, BESIDES)
+    Target::new("batch", 40, corpus, |input| {
+        let seen = one_encoding::<Vec<Vec<u8>>>(input, BLOCK_BYTES_MAX)?;
+        let decoded = decode::<Vec<Vec<u8>>>(input, BLOCK_BYTES_MAX).ok();
+        let split = split_batch(input, BLOCK_BYTES_MAX).ok();
+        let strings = decoded.as_ref().map(|strings| strings.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        hold(split == strings, "two opinions on a batch", || format!("{split:?}"))?;
+        let few = split_batch(input, 1).is_ok();
+        hold(few == strings.is_some_and(|strings| strings.len() <= 1), "too many", || format!("{split:?}"))?;
+        Ok(seen)
+    })
+    .within(FOR_EACH_BYTE, BESIDES)
 }
 
 /// The parts of proofs that have a size of their own.
