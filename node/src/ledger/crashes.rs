@@ -55,7 +55,7 @@ impl History {
             let judged = judged.map_err(|source| LedgerError::Inconsistent { height: certificate.height, source })?;
             *acknowledged = world.ledger.commit(judged, certificate.clone())?.header.height.get();
             // As a busy node does after many more blocks.
-            if *acknowledged % 3 == 0 {
+            if acknowledged.is_multiple_of(3) {
                 world.ledger.settle_index()?;
             }
         }
