@@ -14,8 +14,9 @@ async fn what_one_node_took_is_final_on_all_and_an_observer_follows() {
     let mut last = 0;
     for day in 0..20u64 {
         let attested = fleet.writing.attest(network.chain, &fleet.device, tip, &day.to_le_bytes());
-        // Each through another node; the next one may be sent before this one is final.
+        // Each through another node, which may have heard of the one before a moment later than who took it.
         let node = &network.nodes[usize::try_from(day % 4).expect("small")];
+        node.wait_for_height(last).await;
         node.submit(&attested).await.expect("taken");
         last = node.wait_for(&attested).await;
     }

@@ -112,6 +112,15 @@ impl Record {
         Ok(Self { key, place })
     }
 
+    /// What all records of a name behind a place are not below, whatever place an asker names; `None` if there can be none.
+    fn first_behind(key: Key, after: Option<Place>) -> Option<Self> {
+        let Some(Place { height, index }) = after else { return Some(Self { key, place: 0 }) };
+        let after = Place { height, index: index.min(Place::INDEX_MAX) };
+        // Both marks of a place lie above this one, or below the next.
+        let last = Self::pack(key, after, true).ok()?;
+        Some(Self { key, place: last.place.checked_add(1)? })
+    }
+
     const fn is_filtered(self) -> bool {
         self.place & 1 == 1
     }
@@ -393,12 +402,7 @@ impl Places {
         limit: usize,
     ) -> Result<Vec<Place>, StorageError> {
         let key = hashed(&self.name_key, family, name);
-        // Both marks of a place lie above this one, or below the next.
-        let from = match after {
-            Some(after) => Record::pack(key, after, true)?.place.saturating_add(1),
-            None => 0,
-        };
-        let from = Record { key, place: from };
+        let Some(from) = Record::first_behind(key, after) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         let (runs, frozen) = {
             let contents = self.read();

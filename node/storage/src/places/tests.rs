@@ -193,6 +193,23 @@ fn the_caller_is_told_what_cannot_be_added() {
 }
 
 #[test]
+fn whoever_asks_may_name_a_place_that_no_block_has() {
+    let places = Places::in_memory(Height::new(1));
+    for height in 1..=3 {
+        let mut block = places.begin(Height::new(height));
+        block.push(Family::Contents, b"twice said", 0);
+        block.push(Family::Contents, b"twice said", Place::INDEX_MAX);
+        places.add(block).expect("it is the next one");
+    }
+    let behind = |height: u64, index: u32| {
+        let after = Place { height: Height::new(height), index };
+        places.all_of(Family::Contents, b"twice said", Some(after), 9).expect("nothing is wrong with the disk").len()
+    };
+    assert_eq!((behind(0, u32::MAX), behind(1, 0), behind(1, u32::MAX), behind(2, Place::INDEX_MAX)), (6, 5, 4, 2));
+    assert_eq!((behind(3, u32::MAX), behind(1 << 40, 0), behind(u64::MAX, u32::MAX)), (0, 0, 0));
+}
+
+#[test]
 fn the_filter_never_hides_a_name_and_seldom_lets_another_pass() {
     let key = |number: u64| -> Key { hashed(&[3; 32], Family::Transactions, &number.to_be_bytes()) };
     let mut filter = Filter::new(10_000);
