@@ -48,6 +48,9 @@ mod repair;
 pub(crate) enum BlockError {
     #[error("not a block: {0}")]
     Malformed(#[from] DecodeError),
+    /// Whoever sent it may be to blame alone: the block of that header may be good.
+    #[error("its transactions are not those that its header commits to")]
+    Substituted,
     #[error("the header's {field} is not what it must be")]
     Header { field: &'static str },
     #[error("transaction {index} is not a transaction: {source}")]

@@ -168,9 +168,12 @@ impl Driver {
     /// Judges the bytes of a proposed block, or keeps them until the block before it is final.
     pub(super) fn on_block(&mut self, from: PeerKey, bytes: Vec<u8>) -> Result<(), DriverError> {
         // Only the header's place is needed here; judging decodes the rest.
-        let Ok(header) = Block::header_of(&bytes) else {
-            self.blame_malformed(from);
-            return Ok(());
+        let header = match Block::header_of(&bytes) {
+            Ok(header) => header,
+            Err(error) => {
+                self.blame_malformed(from, &error.into());
+                return Ok(());
+            }
         };
         // Who follows fetches blocks when they are final, and who ends wants none.
         if self.seat == Seat::Following || self.ending.is_some() {
@@ -205,8 +208,8 @@ impl Driver {
             }
             Err(BlockError::Unreadable(error)) => return Err(error.into()),
             // Not the block of that header, which may still come.
-            Err(BlockError::Malformed(_)) => {
-                self.blame_malformed(from);
+            Err(error @ (BlockError::Malformed(_) | BlockError::Substituted)) => {
+                self.blame_malformed(from, &error);
                 return Ok(());
             }
             Err(error) => {
@@ -226,8 +229,8 @@ impl Driver {
         }
     }
 
-    fn blame_malformed(&self, from: PeerKey) {
-        tracing::warn!(peer = %from.peer_id(), "a block that does not decode");
+    fn blame_malformed(&self, from: PeerKey, error: &BlockError) {
+        tracing::warn!(peer = %from.peer_id(), %error, "bytes that are no block");
         self.surroundings.blame(from, Offence::Malformed);
     }
 

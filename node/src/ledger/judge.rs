@@ -63,14 +63,9 @@ impl ReadBlock {
     pub(crate) fn read(bytes: Vec<u8>) -> Result<Self, BlockError> {
         let block = Block::from_bytes(&bytes)?;
         let transactions: Result<Vec<_>, BlockError> = (0..).zip(block.transactions).map(decode).collect();
-        Self::of(block.header, bytes, transactions?)
-    }
-
-    fn of(header: Header, bytes: Vec<u8>, transactions: Vec<Arc<SignedTransaction>>) -> Result<Self, BlockError> {
-        if header.tx_root != tx_root(&transactions) {
-            return Err(BlockError::Header { field: "tx_root" });
-        }
-        Ok(Self { header, bytes, transactions })
+        let transactions = transactions?;
+        check_transactions(&block.header, tx_root(&transactions))?;
+        Ok(Self { header: block.header, bytes, transactions })
     }
 
     /// Its header.
@@ -89,7 +84,7 @@ impl ReadBlock {
 /// # Errors
 /// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
 pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> Result<JudgedBlock, BlockError> {
-    judge_with(chain, bytes, check, |_, encoded| (0..).zip(encoded).map(decode).collect())
+    judge_with(chain, bytes, check, |_, encoded, _| (0..).zip(encoded).map(decode).collect())
 }
 
 /// Judges like [`judge`], and takes what waits in the pool from there, where it is decoded, named and verified already. The
@@ -99,11 +94,10 @@ pub(crate) fn judge(chain: &Chain, bytes: &[u8], check: &dyn SignatureCheck) -> 
 /// [`BlockError`]: whoever made the block is to blame, but for [`BlockError::Unreadable`].
 pub(crate) fn judge_pooled(mempool: &Mempool, bytes: &[u8]) -> Result<JudgedBlock, BlockError> {
     let signatures = mempool.signatures().as_ref();
-    judge_with(mempool.chain(), bytes, signatures, |parent, encoded| {
-        let leaves: Vec<Hash> = encoded.iter().map(|bytes| cairn_types::transaction::leaf_of(bytes)).collect();
+    judge_with(mempool.chain(), bytes, signatures, |parent, encoded, leaves| {
         let mut unknown = Vec::new();
         let mut transactions = Vec::with_capacity(encoded.len());
-        for ((index, bytes), pooled) in (0..).zip(encoded).zip(mempool.find(&leaves)) {
+        for ((index, bytes), pooled) in (0..).zip(encoded).zip(mempool.find(leaves)) {
             let transaction = match pooled {
                 Some(transaction) => transaction,
                 None => {
@@ -127,14 +121,21 @@ fn judge_with(
     chain: &Chain,
     bytes: &[u8],
     check: &dyn SignatureCheck,
-    decode_all: impl FnOnce(&Snapshot, Vec<Vec<u8>>) -> Result<Vec<Arc<SignedTransaction>>, BlockError>,
+    decode_all: impl FnOnce(&Snapshot, Vec<Vec<u8>>, &[Hash]) -> Result<Vec<Arc<SignedTransaction>>, BlockError>,
 ) -> Result<JudgedBlock, BlockError> {
-    let block = Block::from_bytes(bytes)?;
-    // A header costs less to judge than the transactions.
+    let Block { header, transactions } = Block::from_bytes(bytes)?;
+    // First what shows that the sender changed the block, then the header, which costs less to judge than transactions.
+    let leaves: Vec<Hash> = transactions.iter().map(|bytes| cairn_types::transaction::leaf_of(bytes)).collect();
+    check_transactions(&header, accumulator::root_of(&leaves))?;
     let parent = chain.tip();
-    check_header(chain, &parent, &block.header)?;
-    let transactions = decode_all(&parent, block.transactions)?;
-    judge_read(chain, ReadBlock::of(block.header, bytes.to_vec(), transactions)?, check)
+    check_header(chain, &parent, &header)?;
+    let transactions = decode_all(&parent, transactions, &leaves)?;
+    judge_read(chain, ReadBlock { header, bytes: bytes.to_vec(), transactions }, check)
+}
+
+/// Everything but this is decided by the header alone: whoever sends a block can put other transactions under its header.
+fn check_transactions(header: &Header, root: Hash) -> Result<(), BlockError> {
+    if header.tx_root == root { Ok(()) } else { Err(BlockError::Substituted) }
 }
 
 /// Judges a block that was read already.

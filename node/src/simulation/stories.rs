@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cairn_types::Height;
+
 use super::plan::{Fault, HEALED, Plan, Trouble};
 use super::random::Random;
 use super::villain::Villain;
@@ -52,6 +54,26 @@ fn simulation_finds_every_fork_that_a_third_of_twins_makes() {
     println!("figure forks_found {}", found.load(Ordering::Relaxed));
     println!("figure forks_missed {}", planted - found.load(Ordering::Relaxed));
     assert_eq!(found.into_inner(), planted, "a planted fork was missed");
+}
+
+#[test]
+fn simulation_of_other_transactions_under_an_honest_header_takes_the_block_of_that_header_all_the_same() {
+    for seed in 0..8 {
+        let mut plan = healthy(4);
+        plan.faults[3] = Some(Fault::Villain(Villain::Substitutes));
+        plan.links = super::plan::Links { delay_ms: (5, 5), loss_permille: 0, duplicate_permille: 0 };
+        let mut world = World::new(plan, Random::new(seed), false);
+        for number in 0..40 {
+            world.push(500 + number * 500, Event::Trouble(Trouble::Submit));
+        }
+        let height = |world: &World| world.nodes[0].process.as_ref().map(|process| process.chain.tip().header.height);
+        world.go_on_until(|world| height(world).is_some_and(|height| height.get() >= 12));
+        assert_eq!(world.checks.violation, None, "seed {seed}");
+        let chain = std::sync::Arc::clone(&world.nodes[0].process.as_ref().expect("it runs").chain);
+        let decided = (1..=12).filter_map(|height| chain.block(Height::new(height)).expect("readable"));
+        let rounds: Vec<u32> = decided.filter_map(|(_, certificate)| Some(certificate?.round.get())).collect();
+        assert_eq!(rounds, [0; 12], "seed {seed}: every block is decided in its first round, that of the villain too");
+    }
 }
 
 /// A height that cannot be decided for half an hour, under load; how long the write-ahead log of one node is in the end.

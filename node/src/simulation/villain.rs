@@ -28,6 +28,8 @@ pub(super) enum Villain {
     Spammer,
     /// It proposes blocks that break the rules.
     ProposesInvalid,
+    /// It sends other transactions under the header of its block first, and the block itself after.
+    Substitutes,
 }
 
 /// A villain at work.
@@ -67,6 +69,16 @@ impl Voice<'_> {
                     _ => header.validators_root = wrong,
                 });
                 other.map(|other| Sent::ToValidators(encode(&Frame::Block(other)))).into_iter().collect()
+            }
+            (Villain::Substitutes, Frame::Block(block)) => {
+                let Ok(mut false_block) = Block::from_bytes(&block) else { return Vec::new() };
+                match self.random.below(3) {
+                    0 => false_block.transactions.clear(),
+                    1 => false_block.transactions.push(b"not a transaction".to_vec()),
+                    _ => false_block.transactions = vec![b"not a transaction".to_vec()],
+                }
+                let false_frame = encode(&Frame::Block(encode(&false_block)));
+                vec![Sent::ToValidators(false_frame), Sent::ToValidators(bytes)]
             }
             (Villain::Equivocator, Frame::Message(message)) => match self.contradict(&message) {
                 Some(other) => self.split(&[bytes, encode(&Frame::Message(other))], |random, _| random.chance(600)),

@@ -48,4 +48,13 @@ fn what_waits_in_the_pool_is_taken_from_there_and_only_if_it_is_the_very_same() 
         );
         assert!(is_at_place, "{refused}");
     }
+
+    // Other transactions under the same header are not the block of that header, whatever they are.
+    for transactions in [vec![], vec![b"not a transaction".to_vec()]] {
+        let mut decoded = Block::from_bytes(&block.bytes).expect("a block");
+        decoded.transactions = transactions;
+        let bytes = encode(&decoded);
+        assert!(matches!(judge_pooled(&pool, &bytes), Err(BlockError::Substituted)));
+        assert!(matches!(judge(world.chain(), &bytes, &CheckDirectly), Err(BlockError::Substituted)));
+    }
 }
