@@ -23,7 +23,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Who keeps the names.
 enum Keeper {
-    Places(Places),
+    Places(Box<Places>),
     Engine(std::sync::Arc<dyn Index>),
 }
 
@@ -54,7 +54,10 @@ fn bytes_in(directory: &Path) -> std::io::Result<u64> {
 impl Keeper {
     fn open(kind: &str, directory: &Path, blocks: u64) -> Result<Self, Box<dyn Error>> {
         Ok(match kind {
-            "places" => Self::Places(Places::open(real_disk(), directory, Height::new(1), Height::new(blocks + 1))?),
+            "places" => {
+                let places = Places::open(real_disk(), directory, Height::new(1), Height::new(blocks + 1))?;
+                Self::Places(Box::new(places))
+            }
             _ => Self::Engine(open_index(directory, Engine::Fjall)?.0),
         })
     }
