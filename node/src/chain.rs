@@ -16,6 +16,7 @@ use cairn_proofs::accumulator::{self, Frontier, InclusionProof};
 use cairn_proofs::checkpoint::{CheckpointProof, ValidatorChange};
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::History;
+use cairn_runtime::state::Known;
 use cairn_storage::{BlockLogReader, Family, Index, Keyspace, Place as Stored, Places, StorageError};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::governance::Upgrade;
@@ -112,6 +113,8 @@ pub(crate) struct Chain {
     pub(crate) log: BlockLogReader,
     pub(crate) index: Arc<dyn Index>,
     pub(crate) places: Arc<Places>,
+    /// What the rules found in any state, for whoever runs them.
+    pub(crate) known: Arc<Known>,
     /// The snapshots that others may fetch.
     pub(crate) offers: Offers,
     /// The checkpoint that the store began with, if it did not begin with the genesis.
@@ -195,6 +198,7 @@ impl Chain {
             log,
             index,
             places: Arc::new(places),
+            known: Arc::default(),
             offers: Offers::new(&tip),
             snapshots: RwLock::new(Newest::of(tip)),
             deciders: RwLock::new(deciders),

@@ -57,7 +57,7 @@ pub(crate) enum SubmitError {
 
 impl Mempool {
     pub(crate) fn new(chain: Arc<Chain>, signatures: Arc<SignatureCache>) -> Self {
-        let pending = Mutex::new(Pending::new(chain.id, chain.tip()));
+        let pending = Mutex::new(Pending::new(chain.id, chain.tip(), &chain.known));
         Self { chain, signatures, pending, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
     }
 

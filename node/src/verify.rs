@@ -10,8 +10,7 @@
 
 use std::sync::Arc;
 
-use cairn_proofs::tree::StateTree;
-use cairn_runtime::{CheckDirectly, Overlay, SignatureCheck, State};
+use cairn_runtime::{CheckDirectly, SignatureCheck, State};
 use cairn_types::transaction::signed_message;
 use cairn_types::{PublicKey, SignatureBytes, SignedTransaction};
 use ed25519_zebra::batch;
@@ -27,8 +26,8 @@ const BATCH_MAX: usize = 256;
 const BATCH_MIN: usize = 4;
 
 /// Verifies what can be verified of a block's transactions, so that the rules find it done.
-pub(crate) fn verify_ahead(state: &StateTree, cache: &SignatureCache, transactions: &[Arc<SignedTransaction>]) {
-    verify_all(cache, claims(&Overlay::new(state), transactions));
+pub(crate) fn verify_ahead(state: &impl State, cache: &SignatureCache, transactions: &[Arc<SignedTransaction>]) {
+    verify_all(cache, claims(state, transactions));
 }
 
 /// The signatures of transactions, with the keys that they will probably be checked with soon after this state.

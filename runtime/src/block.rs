@@ -76,15 +76,15 @@ impl<T: Candidate> Candidate for std::sync::Arc<T> {
 }
 
 /// Puts a block for `height` together from `candidates`, in their order, until it is full.
-pub fn build<T: Candidate>(
-    base: &StateTree,
+pub fn build<'a, T: Candidate>(
+    base: impl Into<Overlay<'a>>,
     context: Context<'_>,
     check: &dyn SignatureCheck,
     height: Height,
     candidates: impl IntoIterator<Item = T>,
 ) -> Built<T> {
     let (bytes_max, transactions_max) = block_caps(context.parameters);
-    let mut overlay = Overlay::new(base);
+    let mut overlay = base.into();
     let (mut included, mut rejected) = (Vec::new(), Vec::new());
     let mut bytes: usize = 0;
     let mut position = Position::start_of(height);
@@ -112,8 +112,8 @@ pub fn build<T: Candidate>(
 ///
 /// # Errors
 /// [`InvalidBlock`], if the parameters or a rule forbid it; its proposer is to blame.
-pub fn execute(
-    base: &StateTree,
+pub fn execute<'a>(
+    base: impl Into<Overlay<'a>>,
     context: Context<'_>,
     check: &dyn SignatureCheck,
     height: Height,
@@ -128,7 +128,7 @@ pub fn execute(
     if bytes > bytes_max {
         return Err(InvalidBlock::TooLarge { what: "bytes", found: bytes, max: bytes_max });
     }
-    let mut overlay = Overlay::new(base);
+    let mut overlay = base.into();
     for (index, candidate) in (0..).zip(transactions) {
         let position = Position { height, index };
         let changes = apply(&overlay, context, check, candidate.transaction(), position)

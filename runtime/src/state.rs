@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use borsh::BorshDeserialize;
 use cairn_proofs::tree::StateTree;
@@ -20,8 +21,10 @@ use cairn_types::{
     PublicKey, Rejection, StreamId, ValidatorSet, Zone, encode,
 };
 
+mod known;
 pub(crate) mod memo;
 
+pub use known::Known;
 pub use memo::{Memo, owner_of};
 
 /// What a transaction or a block does to the state: new values by key; `None` removes (only remembered ids and reminders of
@@ -44,6 +47,12 @@ pub trait State {
         bytes.map(|byte| self.last_under(&[prefix, &[byte]].concat()).map(|(_, value)| value))
     }
 
+    /// The hash of a part of the state that holds all entries whose keys begin with `prefix`, if it has one: what is read
+    /// there is the same wherever this hash is.
+    fn hash_of_part(&self, _prefix: &[u8]) -> Option<Hash> {
+        None
+    }
+
     /// What was read of it before, if that is kept.
     fn memo(&self) -> Option<&Memo> {
         None
@@ -64,6 +73,10 @@ impl State for StateTree {
         let part = self.part(prefix);
         bytes.map(|byte| part.last_value(&[prefix, &[byte]].concat()))
     }
+
+    fn hash_of_part(&self, prefix: &[u8]) -> Option<Hash> {
+        self.part(prefix).hash()
+    }
 }
 
 /// A tree with changes laid over it.
@@ -78,6 +91,11 @@ impl<'a> Overlay<'a> {
     /// Lays nothing over `base` yet.
     pub fn new(base: &'a StateTree) -> Self {
         Self::with(base, Changes::new())
+    }
+
+    /// Lays nothing over `base` yet, and shares with others what is found in it.
+    pub fn knowing(base: &'a StateTree, known: &Arc<Known>) -> Self {
+        Self { base, changes: Changes::new(), memo: Memo::knowing(known) }
     }
 
     /// Lays `changes` over `base`.
@@ -111,9 +129,21 @@ impl<'a> Overlay<'a> {
         keys
     }
 
+    /// Whether something under a prefix was changed.
+    fn is_changed(&self, prefix: &[u8]) -> bool {
+        let from = (std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded);
+        self.changes.range::<[u8], _>(from).next().is_some_and(|(key, _)| key.starts_with(prefix))
+    }
+
     /// The tree beneath.
     pub const fn base(&self) -> &'a StateTree {
         self.base
+    }
+}
+
+impl<'a> From<&'a StateTree> for Overlay<'a> {
+    fn from(base: &'a StateTree) -> Self {
+        Self::new(base)
     }
 }
 
@@ -143,13 +173,15 @@ impl State for Overlay<'_> {
     }
 
     fn last_of_each<const N: usize>(&self, prefix: &[u8], bytes: [u8; N]) -> [Option<Cow<'_, [u8]>>; N] {
-        let from = (std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded);
-        let is_changed = self.changes.range::<[u8], _>(from).next().is_some_and(|(key, _)| key.starts_with(prefix));
-        if is_changed {
+        if self.is_changed(prefix) {
             bytes.map(|byte| self.last_under(&[prefix, &[byte]].concat()).map(|(_, value)| value))
         } else {
             self.base.last_of_each(prefix, bytes)
         }
+    }
+
+    fn hash_of_part(&self, prefix: &[u8]) -> Option<Hash> {
+        if self.is_changed(prefix) { None } else { self.base.hash_of_part(prefix) }
     }
 
     fn memo(&self) -> Option<&Memo> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cairn_consensus::Input;
 use cairn_network::{Offence, PeerKey};
+use cairn_runtime::Overlay;
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::{Certificate, ChainId, Height, SignedTransaction, ValidatorSet, codec};
 use rayon::prelude::*;
@@ -241,7 +242,7 @@ impl Driver {
         let certified = certified.filter_map(|ahead| ahead.block.as_ref());
         let transactions: Vec<Arc<SignedTransaction>> =
             certified.flat_map(ReadBlock::transactions).map(Arc::clone).collect();
-        verify_ahead(&tip.state, self.signatures.as_ref(), &transactions);
+        verify_ahead(&Overlay::knowing(&tip.state, &self.chain.known), self.signatures.as_ref(), &transactions);
         ahead
     }
 

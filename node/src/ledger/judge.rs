@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use cairn_proofs::accumulator;
-use cairn_runtime::{Candidate, Context, SignatureCheck, governance};
+use cairn_runtime::{Candidate, Context, Overlay, SignatureCheck, governance};
 use cairn_types::{Block, Hash, Header, Height, SignedTransaction, ValidatorIndex, encode};
 
 use super::{BlockError, JudgedBlock};
@@ -30,7 +30,7 @@ pub(crate) fn build<T: Candidate + Into<Arc<SignedTransaction>>>(
     let history = RulesHistory::new(chain);
     let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
     let height = parent.header.height.next().ok_or(ReadError::IndexHole { what: "next height".to_owned() })?;
-    let built = cairn_runtime::build(&parent.state, context, check, height, candidates);
+    let built = cairn_runtime::build(Overlay::knowing(&parent.state, &chain.known), context, check, height, candidates);
     history.finish()?;
     let transactions: Vec<Arc<SignedTransaction>> = built.included.into_iter().map(Into::into).collect();
     let header = Header {
@@ -108,7 +108,7 @@ pub(crate) fn judge_pooled(mempool: &Mempool, bytes: &[u8]) -> Result<JudgedBloc
             };
             transactions.push(transaction);
         }
-        verify_ahead(&parent.state, signatures, &unknown);
+        verify_ahead(&Overlay::knowing(&parent.state, &mempool.chain().known), signatures, &unknown);
         Ok(transactions)
     })
 }
@@ -152,7 +152,8 @@ pub(crate) fn judge_read(
     check_header(chain, &parent, &header)?;
     let history = RulesHistory::new(chain);
     let context = Context { chain: chain.id, parameters: &parent.parameters, history: &history };
-    let executed = cairn_runtime::execute(&parent.state, context, check, header.height, &transactions);
+    let base = Overlay::knowing(&parent.state, &chain.known);
+    let executed = cairn_runtime::execute(base, context, check, header.height, &transactions);
     history.finish()?;
     let executed = executed?;
     if header.state_root != executed.state.root() {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::state::Memo;
 use cairn_runtime::{Changes, State};
+use cairn_types::Hash;
 use cairn_types::state_key::Family;
 
 /// Who wrote: its number in the pool.
@@ -63,6 +64,12 @@ impl Laid {
         }
     }
 
+    /// Whether something stands here under a prefix, which must not be of keys that are asked for one by one.
+    fn is_listed(&self, prefix: &[u8]) -> bool {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        self.listed.range::<[u8], _>(from).next().is_some_and(|key| key.starts_with(prefix))
+    }
+
     /// Who wrote a key last.
     pub(crate) fn writer(&self, key: &[u8]) -> Option<Number> {
         self.values.get(key).map(|value| value.by)
@@ -96,12 +103,15 @@ impl State for Over<'_> {
     }
 
     fn last_of_each<const N: usize>(&self, prefix: &[u8], bytes: [u8; N]) -> [Option<Cow<'_, [u8]>>; N] {
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        if self.laid.listed.range::<[u8], _>(from).next().is_some_and(|key| key.starts_with(prefix)) {
+        if self.laid.is_listed(prefix) {
             bytes.map(|byte| self.last_under(&[prefix, &[byte]].concat()).map(|(_, value)| value))
         } else {
             self.base.last_of_each(prefix, bytes)
         }
+    }
+
+    fn hash_of_part(&self, prefix: &[u8]) -> Option<Hash> {
+        if self.laid.is_listed(prefix) { None } else { self.base.hash_of_part(prefix) }
     }
 
     fn memo(&self) -> Option<&Memo> {

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cairn_runtime::state::{Memo, owner_of};
+use cairn_runtime::state::{Known, Memo, owner_of};
 use cairn_runtime::{Context, History, SignatureCheck, apply};
 use cairn_types::state_key::{self, DeviceFacet};
 use cairn_types::{
@@ -59,6 +59,7 @@ pub(crate) struct Pending {
     /// What the rules read of that again and again. What a block adds is not in it, apart from devices and grants that waited
     /// here, whose positions the block has decided; so it goes when a block holds one, and when everything is tried.
     memo: Memo,
+    known: Arc<Known>,
     /// In the order in which they came, which is the order in which each is valid.
     waiting: BTreeMap<Number, Waiting>,
     next: Number,
@@ -97,12 +98,14 @@ fn subject(body: &Body) -> Option<Vec<u8>> {
 }
 
 impl Pending {
-    pub(crate) fn new(chain: ChainId, base: Arc<Snapshot>) -> Self {
+    /// An empty pool at `base`; what is read of the state is shared through `known`.
+    pub(crate) fn new(chain: ChainId, base: Arc<Snapshot>, known: &Arc<Known>) -> Self {
         Self {
             chain,
             base,
             laid: Laid::default(),
-            memo: Memo::default(),
+            memo: Memo::knowing(known),
+            known: Arc::clone(known),
             waiting: BTreeMap::new(),
             next: 0,
             lanes: Lanes::default(),
@@ -271,7 +274,7 @@ impl Pending {
         let is_decided =
             |one: &Arc<SignedTransaction>| matches!(one.body().call, Call::RegisterDevice(_) | Call::Grant(_));
         if included.iter().any(is_decided) {
-            self.memo = Memo::default();
+            self.memo = Memo::knowing(&self.known);
         }
         self.base = Arc::clone(tip);
         self.kept_blocks = self.kept_blocks.saturating_add(1);
@@ -329,7 +332,8 @@ impl Pending {
         check: &dyn SignatureCheck,
         is_included: impl Fn(&TransactionId) -> bool,
     ) -> Vec<(Arc<SignedTransaction>, Rejection)> {
-        let before = std::mem::replace(self, Self::new(self.chain, tip));
+        let empty = Self::new(self.chain, tip, &self.known);
+        let before = std::mem::replace(self, empty);
         let mut refused = Vec::new();
         for Waiting { transaction, since, .. } in before.waiting.into_values() {
             if is_included(&transaction.id()) {

@@ -241,6 +241,12 @@ impl StateTree {
 pub struct Part<'a>(Option<&'a Link>);
 
 impl<'a> Part<'a> {
+    /// The hash of the subtree that the part is: it commits to every key and value in it. `None` of the empty map. Two parts
+    /// with one hash hold the same, whatever snapshots they are of.
+    pub fn hash(&self) -> Option<Hash> {
+        self.0.map(|link| link.hash)
+    }
+
     /// The value of the entry with the greatest key that begins with `prefix`, which itself begins with the prefix of this
     /// part.
     pub fn last_value(&self, prefix: &[u8]) -> Option<Cow<'a, [u8]>> {

@@ -5,7 +5,7 @@
 //!
 //! It decides nothing and holds nothing that the state does not say. The invariant: each entry is what the state says now.
 //! It holds because an entry rests on the keys of its own subject alone, and [`Memo::forget`] drops it with any change under
-//! them; only what was found is kept, so nothing that comes to be is missed.
+//! them; only what was found is kept, so nothing that comes to be is missed. What outlives a block is [`Known`].
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use cairn_types::record::DeviceKey;
 use cairn_types::state_key::{self, DeviceFacet, Family};
 use cairn_types::{DeviceId, DeviceStatus, GrantId, Hash, Interval, OrganizationId, Position, PublicKey, Zone};
 
-use super::{Changes, State, read};
+use super::{Changes, Known, State, read};
 
 /// What a device's file says last of the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,16 @@ pub struct Memo {
     /// The path that begins with each grant. It rests on all grants of the path, so one change of a grant drops them all.
     paths: RefCell<BTreeMap<GrantId, Arc<[Link]>>>,
     members: RefCell<BTreeSet<OrganizationId>>,
+    /// What others found, where this finds nothing.
+    known: Option<Arc<Known>>,
 }
 
 impl Memo {
+    /// Holds nothing yet, and shares with others what is found.
+    pub fn knowing(known: &Arc<Known>) -> Self {
+        Self { known: Some(Arc::clone(known)), ..Self::default() }
+    }
+
     /// Drops what rests on keys that change.
     pub fn forget(&mut self, changes: &Changes) {
         for key in changes.keys() {
@@ -82,7 +89,10 @@ pub(crate) fn device_facts(state: &impl State, id: &DeviceId) -> Arc<DeviceFacts
     if let Some(known) = memo.devices.borrow().get(id) {
         return Arc::clone(known);
     }
-    let facts = Arc::new(read_facts(state, id));
+    let facts = match &memo.known {
+        Some(known) => known.facts(state, id, || read_facts(state, id)),
+        None => Arc::new(read_facts(state, id)),
+    };
     if facts.owner.is_some() {
         memo.devices.borrow_mut().insert(*id, Arc::clone(&facts));
     }
