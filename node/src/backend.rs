@@ -12,7 +12,6 @@ use cairn_rpc::backend::{
     Warning,
 };
 use cairn_types::governance::PROTOCOL_VERSION;
-use cairn_types::limits::TRANSACTION_BYTES_MAX;
 use cairn_types::{
     AttestationRef, Block, Call, Certificate, ChainId, ContentHash, Header, Height, Position, Rejection,
     SignedTransaction, TransactionId, ValidatorIndex,
@@ -20,8 +19,9 @@ use cairn_types::{
 use tokio::sync::{broadcast, mpsc};
 
 use crate::chain::{self, Chain, Outcome, Snapshot};
-use crate::mempool::{Mempool, SubmitError};
+use crate::mempool::Mempool;
 use crate::shared::{Activity, Shared};
+use crate::submissions::{Judged, Submissions};
 
 use self::recent::RecentBlocks;
 
@@ -37,6 +37,7 @@ const ACCEPTED_AT_ONCE_MAX: usize = 1_024;
 pub(crate) struct NodeBackend {
     chain: Arc<Chain>,
     mempool: Arc<Mempool>,
+    submissions: Submissions,
     shared: Arc<Shared>,
     network: NetworkHandle,
     accepted: mpsc::Sender<Vec<Arc<SignedTransaction>>>,
@@ -61,6 +62,7 @@ impl NodeBackend {
         tokio::spawn(forward(chain.subscribe(), blocks.clone()));
         Arc::new(Self {
             chain,
+            submissions: Submissions::start(Arc::clone(&mempool)),
             mempool,
             shared,
             network,
@@ -210,9 +212,7 @@ impl NodeBackend {
             let refuse = |_| Err(Rejection::Busy { reason: "its disk is nearly full; ask another node" });
             return transactions.into_iter().map(refuse).collect();
         }
-        let mempool = Arc::clone(&self.mempool);
-        let judged = tokio::task::spawn_blocking(move || judge(&mempool, transactions)).await;
-        let (taken, outcomes) = judged.expect("judging does not panic, whatever it is given");
+        let Judged { taken, outcomes } = self.submissions.judge(transactions).await;
         let refused = outcomes.len().saturating_sub(taken.len());
         self.shared.metrics.submitted.inc_by(u64::try_from(taken.len()).unwrap_or(u64::MAX));
         self.shared.metrics.rejected.inc_by(u64::try_from(refused).unwrap_or(u64::MAX));
@@ -240,50 +240,6 @@ impl NodeBackend {
             Ok(Err(_)) | Err(_) => Ok(WaitOutcome::TimedOut),
         }
     }
-}
-
-/// What was taken, and what became of each.
-type Judged = (Vec<Arc<SignedTransaction>>, Vec<Result<TransactionId, Rejection>>);
-
-/// Decodes, verifies on all cores, and offers to the mempool in order.
-fn judge(mempool: &Mempool, encoded: Vec<Vec<u8>>) -> Judged {
-    let decoded: Vec<Result<Arc<SignedTransaction>, Rejection>> = encoded.into_iter().map(decode).collect();
-    let good: Vec<Arc<SignedTransaction>> = decoded.iter().filter_map(|d| d.as_ref().ok()).cloned().collect();
-    mempool.verify_ahead(&good);
-    let mut offered = mempool.add_all(&good).into_iter();
-    let mut taken = Vec::with_capacity(good.len());
-    let mut settle = |transaction: Arc<SignedTransaction>| {
-        let id = transaction.id();
-        let outcome = offered.next().unwrap_or(Ok(()));
-        let outcome = match outcome {
-            Err(SubmitError::Rejected(rejection)) => {
-                mempool.explain(&id, rejection).map_err(SubmitError::from).and_then(|rejection| Err(rejection.into()))
-            }
-            outcome => outcome,
-        };
-        match outcome {
-            Ok(()) => {
-                taken.push(transaction);
-                Ok(id)
-            }
-            Err(SubmitError::Rejected(rejection)) => Err(rejection),
-            Err(SubmitError::Unreadable(error)) => {
-                tracing::error!(%error, "a transaction could not be judged");
-                Err(Rejection::Busy { reason: "it cannot read its own ledger; ask another node" })
-            }
-        }
-    };
-    let outcomes = decoded.into_iter().map(|decoded| decoded.and_then(&mut settle)).collect();
-    (taken, outcomes)
-}
-
-fn decode(bytes: Vec<u8>) -> Result<Arc<SignedTransaction>, Rejection> {
-    let length = bytes.len();
-    if length > TRANSACTION_BYTES_MAX {
-        return Err(Rejection::Oversized { length, max: TRANSACTION_BYTES_MAX });
-    }
-    let decoded = SignedTransaction::from_bytes(bytes);
-    decoded.map(Arc::new).map_err(|error| Rejection::Malformed { reason: error.to_string() })
 }
 
 fn storage(error: chain::ReadError) -> ReadError {

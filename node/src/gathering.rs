@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use cairn_types::SignedTransaction;
 
-/// How long after a batch went out the next one waits for more: a twentieth of the time between blocks under load.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long after a batch went out the next one waits for more: a quarter of the time between blocks under load.
+const GATHER: Duration = Duration::from_millis(25);
 
 /// See the module.
 #[derive(Default)]

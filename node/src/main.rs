@@ -29,6 +29,7 @@ mod shell;
 mod signature_cache;
 mod signer;
 mod snapshot;
+mod submissions;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
