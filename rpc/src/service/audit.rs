@@ -66,17 +66,19 @@ impl Trace<'_> {
 }
 
 impl<B: Backend> Service<B> {
-    /// The encoded bundle of an attestation, and the attestation.
+    /// An attestation, its encoded bundle, and the height of the bundle.
     fn bundle_of(
         &self,
         selector: &Text<AttestationSelector>,
         anchor: Option<Height>,
         at: Option<Height>,
-    ) -> Result<(Attestation, Vec<u8>), CallError> {
+    ) -> Result<(Attestation, Vec<u8>, Height), CallError> {
         let attestation = self.find(selector, at)?;
-        let bundle = self.backend.bundle(attestation.located.position, anchor, at)?;
+        // Named here, so that the answer tells the height of the bundle, whatever becomes final meanwhile.
+        let at = at.unwrap_or_else(|| self.latest());
+        let bundle = self.backend.bundle(attestation.located.position, anchor, Some(at))?;
         let bundle = bundle.ok_or_else(|| self.attestation_unknown(selector))?;
-        Ok((attestation, bundle))
+        Ok((attestation, bundle, at))
     }
 }
 
@@ -152,7 +154,7 @@ impl<B: Backend> AuditApiServer for Service<B> {
         age_max_ms: Option<Text<u64>>,
         at: Option<Text<Height>>,
     ) -> Result<At<VerdictView>, CallError> {
-        let (_, bundle) = self.bundle_of(&attestation, None, self.as_of(at)?)?;
+        let (_, bundle, _) = self.bundle_of(&attestation, None, self.as_of(at)?)?;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let now_ms = u64::try_from(now_ms).unwrap_or(u64::MAX);
         let expectations = Expectations {
@@ -173,13 +175,13 @@ impl<B: Backend> AuditApiServer for Service<B> {
         at: Option<Text<Height>>,
     ) -> Result<At<BundleView>, CallError> {
         let at = self.as_of(at)?;
-        let (attestation, bundle) = self.bundle_of(&attestation, anchor.map(|Text(height)| height), at)?;
+        let (attestation, bundle, height) = self.bundle_of(&attestation, anchor.map(|Text(height)| height), at)?;
         let answer = BundleView {
             attestation: Text(attestation.place()),
             id: Text(attestation.transaction.id()),
             bytes: u32::try_from(bundle.len()).unwrap_or(u32::MAX),
             bundle: Text(bundle),
         };
-        Ok(At::new(at.unwrap_or_else(|| self.latest()), answer))
+        Ok(At::new(height, answer))
     }
 }
