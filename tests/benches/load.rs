@@ -172,7 +172,7 @@ pub(crate) async fn run(stand: &Stand, offered: Vec<Offered>, pace: Pace) -> Out
         disk_bytes: (after.disk - before.disk) / each,
         written_bytes: used.written_bytes / nodes / each,
         transaction_bytes,
-        stall_ms: stall_ms(&told[0], last_final),
+        stall_ms: stall_ms(&told[0], ended.min(last_final)),
         block_transactions: each / blocks as f64,
         rss_mb: stand.nodes().iter().map(probe::rss_mb).fold(0.0, f64::max),
         refused,
@@ -277,13 +277,14 @@ async fn latencies(stand: &Stand, lanes: &[Lane], told: &[Vec<Told>]) -> Vec<f64
     latencies
 }
 
-/// Longest time between two blocks, and from the beginning to the first, while there was load.
+/// Longest time between two blocks, and from the beginning to the first, of those that began while there was load.
 fn stall_ms(told: &[Told], until: Duration) -> f64 {
-    let times = told.iter().map(|told| told.at).filter(|at| *at <= until);
     let mut longest = Duration::ZERO;
     let mut before = Duration::ZERO;
-    for at in times {
-        longest = longest.max(at.saturating_sub(before));
+    for at in told.iter().map(|told| told.at) {
+        if before < until {
+            longest = longest.max(at.saturating_sub(before));
+        }
         before = at;
     }
     longest.as_secs_f64() * 1e3

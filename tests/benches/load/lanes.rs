@@ -16,8 +16,8 @@ use crate::fleet::Offered;
 use crate::stand::Stand;
 use crate::wire::{self, Answers};
 
-/// How often a lane hands in what is due: gateways collect for a moment too.
-const TICK: Duration = Duration::from_millis(5);
+/// How often a lane hands in what is due: gateways collect for a moment too. What waits for it is charged to the nodes.
+const TICK: Duration = Duration::from_millis(10);
 /// Most transactions in one request.
 const REQUEST_TRANSACTIONS_MAX: usize = 1_000;
 /// Requests of a lane that wait for their answers; more is handed in later, and its latency has begun all the same.
