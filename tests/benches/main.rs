@@ -108,6 +108,7 @@ async fn main() {
         progress,
         seconds,
         is_quick: options.quick,
+        draws: options.plots.is_some(),
         rate: options.rate,
         engine: options.engine.clone(),
     };

@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     pub(crate) seconds: u64,
     /// Whether there is little time.
     pub(crate) is_quick: bool,
+    /// Whether pictures are drawn: a quick run without them needs no curve.
+    pub(crate) draws: bool,
     /// The rate to offer, if it is not to be looked for.
     pub(crate) rate: Option<f64>,
     /// The engine of the index.
@@ -42,6 +44,7 @@ impl Bench {
                     sustained = Some(throughput::sustained(self, scenario, &mut stand, *kind, sustained).await);
                 }
                 Part::Half(kind) => throughput::half(self, scenario, &mut stand, *kind, sustained).await,
+                Part::Curve(_) if self.is_quick && !self.draws => {}
                 Part::Curve(kind) => throughput::curve(self, &mut stand, *kind, sustained).await,
                 Part::Cost => throughput::cost(self, scenario, &mut stand).await,
             }

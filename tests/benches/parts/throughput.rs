@@ -15,9 +15,8 @@ const PUSH_SECONDS: f64 = 6.0;
 const PUSH_SECONDS_QUICK: f64 = 4.0;
 /// The first guess, a second.
 const GUESS: f64 = 5_000.0;
-/// The part of the rate found by pushing that is tried first: in bursts it goes slower than steadily. And by what it is lowered
-/// until it lasts.
-const FIRST_TRY: f64 = 1.1;
+/// The part of the rate found by pushing that is tried first, and by what it is lowered until it lasts.
+const FIRST_TRY: f64 = 0.9;
 const LOWER: f64 = 0.95;
 /// How often it is lowered before what was held is told as it is.
 const TRIES: usize = 6;
