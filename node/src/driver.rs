@@ -23,10 +23,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use cairn_consensus::{Config, Input, Machine, SignRequest, Signer, Start, Timeouts, Timer, WalEntry, usable};
+use cairn_consensus::{Config, Input, Machine, SignRequest, Signer, Start, Timeouts, Timer};
 use cairn_network::PeerKey;
 use cairn_storage::{StorageError, WalContents, WriteAheadLog};
-use cairn_types::{Certificate, DecodeError, Height, SignedTransaction, ValidatorIndex, encode};
+use cairn_types::{Certificate, DecodeError, Height, ValidatorIndex, encode};
 
 use crate::chain::{Chain, ReadError, Snapshot};
 use crate::evidence::EvidenceFile;
@@ -50,6 +50,7 @@ pub(crate) use self::undecided::UNDECIDED_BYTES_MAX;
 mod agree;
 mod follow;
 mod forgotten;
+mod gossip;
 mod own_clock;
 pub(crate) mod own_signatures;
 mod pace;
@@ -57,24 +58,13 @@ mod seat;
 mod surroundings;
 mod undecided;
 mod upgrade;
+mod wal;
 
 /// How often our votes are repeated without progress, in milliseconds: two of the shortest rounds.
 const REBROADCAST_MS: u64 = 1_000;
 
 /// How often the driver looks around when nothing happens, in milliseconds: for peers that came and for the heartbeat.
 const LOOK_AROUND_MS: u64 = 1_000;
-
-/// How often a node without a vote gossips again what waits, in milliseconds.
-const REPEAT_MS: u64 = 5_000;
-
-/// Blocks that go by before a transaction that waits at a node without a vote is gossiped again: a proposer that has it takes
-/// it into the next one, or the one after that.
-const REPEAT_AFTER_BLOCKS: u64 = 2;
-
-/// First byte of an entry of the write-ahead log: what agreement wants to remember.
-const WAL_AGREEMENT: u8 = 0;
-/// First byte of an entry of the write-ahead log: the bytes of a block that is not decided.
-const WAL_BLOCK: u8 = 1;
 
 /// Why the driver ended. The disk is to blame, or a bug of ours; in both cases the node must stop.
 #[derive(Debug, thiserror::Error)]
@@ -211,7 +201,7 @@ impl Driver {
             signer.abstain_to(through);
         }
         let recovered = if parts.wal_contents.height == next {
-            recover(&parts.wal_contents, &chain, &parts.signatures, &mut undecided)?
+            wal::recover(&parts.wal_contents, &chain, &parts.signatures, &mut undecided)?
         } else {
             if wal.height() < next {
                 wal.reset(next)?;
@@ -421,17 +411,6 @@ impl Driver {
         self.remind_of_upgrade(&self.chain.tip());
     }
 
-    /// Gossips again what waits here for long, if this node never proposes it itself: gossip is a hint and may have been lost.
-    fn repeat_waiting(&mut self, now: Duration) {
-        let due = self.last_repeat + Duration::from_millis(REPEAT_MS);
-        if self.seat.index().is_some() || now < due || self.mempool.is_empty() {
-            return;
-        }
-        self.last_repeat = now;
-        let bytes_max = cairn_network::TRANSACTION_BATCH_BYTES_MAX / 2;
-        self.on_accepted(&self.mempool.passed_over(REPEAT_AFTER_BLOCKS, bytes_max));
-    }
-
     /// A member is connected.
     pub(crate) fn on_connected(&mut self, peer: PeerKey) {
         tracing::info!(peer = %peer.peer_id(), "connected");
@@ -443,33 +422,6 @@ impl Driver {
         tracing::info!(peer = %peer.peer_id(), "disconnected");
         self.follow.forget(peer);
         self.stop_waiting_for(peer);
-    }
-
-    /// Gossips what was submitted here and taken, in batches.
-    pub(crate) fn on_accepted(&mut self, transactions: &[Arc<SignedTransaction>]) {
-        let mut batch: Vec<Vec<u8>> = Vec::new();
-        let mut size = 4;
-        for transaction in transactions {
-            let bytes = transaction.bytes();
-            if size + 4 + bytes.len() > cairn_network::TRANSACTION_BATCH_BYTES_MAX {
-                self.publish(&batch);
-                batch.clear();
-                size = 4;
-            }
-            size += 4 + bytes.len();
-            batch.push(bytes.to_vec());
-        }
-        self.publish(&batch);
-    }
-
-    fn publish(&self, batch: &Vec<Vec<u8>>) {
-        if batch.is_empty() {
-            return;
-        }
-        if let Err(error) = self.surroundings.publish(encode(batch)) {
-            // It still waits here, and stands in the next block that this node proposes.
-            tracing::debug!(%error, "a batch of transactions was not gossiped");
-        }
     }
 
     /// Commits the block after the tip, and moves everything on to it.
@@ -539,25 +491,6 @@ impl Driver {
         validators.get(validator).map(|validator| PeerKey::from_bytes(validator.peer))
     }
 
-    /// Puts what was logged and signed on disk, the log first: the sign state never knows of a signature that the log does not
-    /// hold.
-    fn sync(&mut self) -> Result<(), StorageError> {
-        self.wal.sync()?;
-        self.signer.as_mut().map_or(Ok(()), NodeSigner::sync)
-    }
-
-    /// Logs an entry of the next height, unless what the log holds of that height is of use only to a later start.
-    fn append(&mut self, kind: u8, bytes: &[u8]) -> Result<(), StorageError> {
-        let next = self.next_height();
-        if self.wal.height() != next || self.signer.as_ref().is_some_and(|signer| signer.abstains(next)) {
-            return Ok(());
-        }
-        let mut entry = Vec::with_capacity(bytes.len() + 1);
-        entry.push(kind);
-        entry.extend_from_slice(bytes);
-        self.wal.append(&entry)
-    }
-
     /// Builds the next block from what waits, or an empty one if too much was proposed in vain already.
     fn build(&self, index: ValidatorIndex) -> Result<JudgedBlock, ReadError> {
         let has_room = self.undecided.has_room_for_own();
@@ -569,30 +502,6 @@ impl Driver {
         }
         Ok(judged)
     }
-}
-
-/// Reads the entries of the height that was under way: agreement's own, and blocks, which are judged again.
-fn recover(
-    contents: &WalContents,
-    chain: &Chain,
-    signatures: &SignatureCache,
-    undecided: &mut Undecided,
-) -> Result<Vec<WalEntry>, DriverError> {
-    let mut recovered = Vec::new();
-    for entry in &contents.entries {
-        match entry.split_first() {
-            Some((&WAL_AGREEMENT, bytes)) => recovered.push(WalEntry::decode(bytes)?),
-            Some((&WAL_BLOCK, bytes)) => {
-                // Its time was judged when it was logged; only the rules are asked again.
-                let judged = ledger::judge(chain, bytes, signatures);
-                undecided.insert(judged.map_err(|source| DriverError::WalBlock(Box::new(source)))?);
-            }
-            _ => return Err(DecodeError::Malformed { reason: "unknown kind of entry".to_owned() }.into()),
-        }
-    }
-    // A block stands in the log before any entry that speaks of it, so nothing is ever cut here.
-    let usable = usable(&recovered, contents.height, |block| undecided.validity(block).is_some()).len();
-    if usable < recovered.len() { Err(DriverError::WalHole { entry: usable }) } else { Ok(recovered) }
 }
 
 /// A lock on something that stays whole whatever its holder did.

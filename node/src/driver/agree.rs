@@ -6,7 +6,8 @@ use cairn_types::{Block, BlockHash, Certificate, Height, Round, ValidatorIndex};
 use std::time::Duration;
 
 use super::own_clock::Heard;
-use super::{Driver, DriverError, Frame, Request, Seat, WAL_AGREEMENT, WAL_BLOCK};
+use super::wal::{WAL_AGREEMENT, WAL_BLOCK};
+use super::{Driver, DriverError, Frame, Request, Seat};
 use crate::ledger::{self, BlockError, JudgedBlock};
 
 impl Driver {

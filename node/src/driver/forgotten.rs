@@ -10,7 +10,7 @@ use cairn_consensus::{WalEntry, WalRecord};
 use cairn_storage::{SignRecord, WalContents};
 use cairn_types::{ChainId, Hash, Height};
 
-use super::WAL_AGREEMENT;
+use super::wal::WAL_AGREEMENT;
 
 /// Up to which height nothing may be signed; `None` if nothing is forgotten. `next` is the height after the newest block,
 /// and `last` what was signed last.
@@ -68,7 +68,7 @@ mod tests {
             let record = WalRecord::Vote(SignedVote { vote: *vote, signature: [0; 64] });
             [vec![WAL_AGREEMENT], WalEntry { height: vote.height, record }.encode()].concat()
         };
-        let mut entries = vec![vec![super::super::WAL_BLOCK, 1, 2, 3]];
+        let mut entries = vec![vec![super::super::wal::WAL_BLOCK, 1, 2, 3]];
         entries.extend(votes.iter().map(entry));
         let synced = entries.len();
         WalContents { height: Height::new(height), entries, synced, dropped_bytes: 0 }

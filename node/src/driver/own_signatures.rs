@@ -31,7 +31,8 @@ use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::key::verify_ed25519;
 use cairn_types::{Certificate, ChainId, Height, ValidatorIndex, ValidatorSet, codec};
 
-use super::{Driver, DriverError, WAL_AGREEMENT};
+use super::wal::WAL_AGREEMENT;
+use super::{Driver, DriverError};
 use crate::chain::Chain;
 use crate::evidence::EvidenceFile;
 use crate::signer::{NodeSigner, Place, SignedMessage};
