@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::content::Content;
+use self::held::{SimulatedFile, SimulatedLock};
 use self::index::{SimulatedIndex, StoredIndex};
 use super::{Access, Disk, Lock, OpenFile, parent};
 use crate::error::StorageError;
 use crate::index::{Engine, Index, IndexState};
 
 mod content;
+mod held;
 mod index;
 #[cfg(test)]
 mod tests;
@@ -528,111 +530,5 @@ impl Disk for SimulatedDisk {
         state.count().map_err(StorageError::io("remove", directory))?;
         state.indexes.remove(directory);
         Ok(())
-    }
-}
-
-/// An open file of the simulated disk.
-#[derive(Debug)]
-struct SimulatedFile {
-    disk: SimulatedDisk,
-    number: u64,
-    life: u64,
-    is_writable: bool,
-}
-
-impl SimulatedFile {
-    /// Runs a piece on the file's content, unless the process that opened it is dead.
-    fn with<T>(&self, run: impl FnOnce(&mut State, u64) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.disk.lock_state();
-        if state.life != self.life {
-            return Err(io::Error::other("the process that opened this file is dead"));
-        }
-        run(&mut state, self.number)
-    }
-
-    fn content(state: &mut State, number: u64) -> io::Result<&mut Content> {
-        // An open file that was removed is gone here: nothing in this crate goes on with one.
-        state.files.get_mut(&number).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn refuse_if_read_only(&self) -> io::Result<()> {
-        if self.is_writable { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
-    }
-}
-
-impl OpenFile for SimulatedFile {
-    fn length(&self) -> io::Result<u64> {
-        self.with(|state, number| {
-            state.alive()?;
-            Ok(Self::content(state, number)?.length())
-        })
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(|state, number| {
-            state.alive()?;
-            Ok(Self::content(state, number)?.read_at(buffer, offset))
-        })
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.refuse_if_read_only()?;
-        self.with(|state, number| {
-            state.alive()?;
-            let outcome = state.count();
-            let free = state.capacity.map(|capacity| capacity.saturating_sub(state.used));
-            let content = Self::content(state, number)?;
-            let length = content.length();
-            // A write that fails has reached the page cache by half; one that does not fit, as far as there was room.
-            let room = free.map_or(u64::MAX, |free| length.saturating_add(free).saturating_sub(offset));
-            let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
-            let taken = if outcome.is_err() { fits / 2 } else { fits };
-            if taken > 0 {
-                content.write_at(bytes.get(..taken).unwrap_or_default(), offset);
-            }
-            let grown = content.length().saturating_sub(length);
-            state.used = state.used.saturating_add(grown);
-            outcome?;
-            if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-        })
-    }
-
-    fn set_length(&self, length: u64) -> io::Result<()> {
-        self.refuse_if_read_only()?;
-        self.with(|state, number| {
-            state.count()?;
-            let content = Self::content(state, number)?;
-            let before = content.length();
-            content.set_length(length);
-            state.used = state.used.saturating_sub(before).saturating_add(length);
-            Ok(())
-        })
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.with(|state, number| {
-            state.count()?;
-            Self::content(state, number)?.sync();
-            Ok(())
-        })
-    }
-}
-
-/// A held lock; a lock of a dead process holds nothing.
-#[derive(Debug)]
-struct SimulatedLock {
-    disk: SimulatedDisk,
-    path: PathBuf,
-    life: u64,
-}
-
-impl Lock for SimulatedLock {}
-
-impl Drop for SimulatedLock {
-    fn drop(&mut self) {
-        let mut state = self.disk.lock_state();
-        if state.locks.get(&self.path) == Some(&self.life) {
-            state.locks.remove(&self.path);
-        }
     }
 }
