@@ -1,7 +1,7 @@
 //! Batches of transactions that were gossiped to this node: decoded, judged and taken, on a thread of its own.
 //!
-//! Batches that wait are taken together, because many signatures are verified for less than few. A batch goes further only
-//! if something in it was new and good: what nobody would include is not worth anybody's bandwidth.
+//! Batches that wait are taken together (together.rs). A batch goes further only if something in it was new and good: what
+//! nobody would include is not worth anybody's bandwidth.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::chain::Snapshot;
 use crate::mempool::{Mempool, SubmitError};
+use crate::together;
 
 /// Batches that wait: 4 MiB, or 11,000 of the usual transactions, which is a second of the rate that we promise and a quarter
 /// of a second of work. After that gossip is dropped and left to catch-up by blocks.
@@ -47,14 +48,8 @@ impl Ingest {
             .name("ingest".to_owned())
             .spawn(move || {
                 for first in &received {
-                    let mut length = first.bytes.len();
-                    let mut batches = vec![first];
-                    while length < TOGETHER_BYTES_MIN
-                        && let Ok(next) = received.try_recv()
-                    {
-                        length = length.saturating_add(next.bytes.len());
-                        batches.push(next);
-                    }
+                    let size = |batch: &Batch| batch.bytes.len();
+                    let batches = together::take(first, TOGETHER_BYTES_MIN, size, || received.try_recv().ok());
                     let bytes: Vec<&[u8]> = batches.iter().map(|batch| batch.bytes.as_slice()).collect();
                     let verdicts = take(&mempool, &bytes);
                     if verdicts.contains(&BatchVerdict::Accept) {

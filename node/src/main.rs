@@ -34,6 +34,7 @@ mod submissions;
 mod simulation;
 #[cfg(test)]
 mod testing;
+mod together;
 mod verify;
 
 use std::process::ExitCode;

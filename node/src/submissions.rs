@@ -1,8 +1,7 @@
 //! What is submitted to this node: decoded, judged and taken, on a thread of its own.
 //!
-//! Submissions that wait are judged together, because many signatures are verified for less than few: alone a signature costs
-//! twice as much as among a hundred. Nobody waits for company: who comes while nothing is judged is judged at once, and so it
-//! costs time only where it saves more.
+//! Submissions that wait are judged together (together.rs): alone a signature costs twice as much as among a hundred. Who comes
+//! while nothing is judged is judged at once, and so it costs time only where it saves more.
 //!
 //! Each submission gets an answer for each of its transactions, in its order, whatever came with it.
 
@@ -14,6 +13,7 @@ use cairn_types::{Rejection, SignedTransaction, TransactionId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::mempool::{Mempool, SubmitError};
+use crate::together;
 
 /// Submissions that wait before the next one has to: JSON-RPC serves no more calls at once than a few hundred.
 const WAITING_MAX: usize = 256;
@@ -44,14 +44,8 @@ impl Submissions {
             .name("submissions".to_owned())
             .spawn(move || {
                 while let Some(first) = received.blocking_recv() {
-                    let mut count = first.transactions.len();
-                    let mut together = vec![first];
-                    while count < TOGETHER_MIN
-                        && let Ok(next) = received.try_recv()
-                    {
-                        count = count.saturating_add(next.transactions.len());
-                        together.push(next);
-                    }
+                    let size = |submission: &Submission| submission.transactions.len();
+                    let together = together::take(first, TOGETHER_MIN, size, || received.try_recv().ok());
                     judge_together(&mempool, together);
                 }
             })
