@@ -6,11 +6,14 @@
 //! younger is full the older is forgotten.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cairn_runtime::{CheckDirectly, SignatureCheck};
 use cairn_types::{PublicKey, SignatureBytes, TransactionId};
+
+use crate::verify::Points;
 
 /// Signatures in a generation: more than a full mempool of attestations has, and as many as a table of 32,768 places takes.
 /// Both generations together take 9 MB.
@@ -19,17 +22,34 @@ const GENERATION_MAX: usize = 28_672;
 const _: () = assert!(GENERATION_MAX >= crate::mempool::MEMPOOL_TRANSACTIONS_MAX);
 
 /// That this key's signature over this transaction is that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) key: PublicKey,
     pub(crate) id: TransactionId,
     pub(crate) signature: SignatureBytes,
 }
 
+/// Bytes of a signature that tell it from others of the same transaction: half of its point, or of P-256's `r`.
+const BEGINNING_BYTES: usize = 16;
+
+/// Hashes a third of the bytes, which tell as much: over one transaction a key makes one signature with one beginning, because
+/// the rest follows from that, and a transaction has 64 keys at most.
+impl Hash for Claim {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.as_bytes().hash(state);
+        let signature = match &self.signature {
+            SignatureBytes::Ed25519(bytes) | SignatureBytes::P256(bytes) => bytes,
+        };
+        let (beginning, _) = signature.split_at(BEGINNING_BYTES);
+        beginning.hash(state);
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct SignatureCache {
     generations: Mutex<Generations>,
+    points: Points,
 }
 
 #[derive(Default)]
@@ -41,6 +61,11 @@ struct Generations {
 impl SignatureCache {
     fn lock(&self) -> MutexGuard<'_, Generations> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The points of keys whose signatures were verified.
+    pub(crate) const fn points(&self) -> &Points {
+        &self.points
     }
 
     /// Keeps those claims of which nothing is known yet.
