@@ -33,6 +33,8 @@ pub(crate) struct DeviceFacts {
 #[derive(Clone, Debug, Default)]
 pub struct Memo {
     devices: RefCell<BTreeMap<DeviceId, Arc<DeviceFacts>>>,
+    /// The one that was asked for last: a transaction asks for its signer several times.
+    latest: RefCell<Option<(DeviceId, Arc<DeviceFacts>)>>,
     /// The path that begins with each grant. It rests on all grants of the path, so one change of a grant drops them all.
     paths: RefCell<BTreeMap<GrantId, Arc<[Link]>>>,
     members: RefCell<BTreeSet<OrganizationId>>,
@@ -52,6 +54,7 @@ impl Memo {
             match key.split_first() {
                 Some((&family, id)) if family == Family::Device as u8 => {
                     let id = id.first_chunk().expect("the key of a device's facet begins with its id");
+                    *self.latest.get_mut() = None;
                     self.devices.get_mut().remove(&DeviceId::from_hash(Hash::from_bytes(*id)));
                 }
                 Some((&family, _)) if family == Family::Grant as u8 => self.paths.get_mut().clear(),
@@ -64,7 +67,9 @@ impl Memo {
     /// Panics if an entry is not what `state` says.
     #[cfg(test)]
     pub(crate) fn check(&self, state: &impl State) {
-        for (id, facts) in self.devices.borrow().iter() {
+        let latest = self.latest.borrow();
+        let latest = latest.as_ref().map(|(id, facts)| (id, facts));
+        for (id, facts) in self.devices.borrow().iter().chain(latest) {
             assert_eq!(**facts, read_facts(state, id), "device {id}");
         }
         for (id, path) in self.paths.borrow().iter() {
@@ -86,15 +91,24 @@ pub fn owner_of(state: &impl State, device: &DeviceId) -> Option<OrganizationId>
 /// What the state says last of a device; of a device that it does not know, nothing.
 pub(crate) fn device_facts(state: &impl State, id: &DeviceId) -> Arc<DeviceFacts> {
     let Some(memo) = state.memo() else { return Arc::new(read_facts(state, id)) };
-    if let Some(known) = memo.devices.borrow().get(id) {
-        return Arc::clone(known);
+    if let Some((latest, facts)) = &*memo.latest.borrow()
+        && latest == id
+    {
+        return Arc::clone(facts);
     }
-    let facts = match &memo.known {
-        Some(known) => known.facts(state, id, || read_facts(state, id)),
-        None => Arc::new(read_facts(state, id)),
-    };
+    let kept = memo.devices.borrow().get(id).map(Arc::clone);
+    let facts = kept.unwrap_or_else(|| {
+        let facts = match &memo.known {
+            Some(known) => known.facts(state, id, || read_facts(state, id)),
+            None => Arc::new(read_facts(state, id)),
+        };
+        if facts.owner.is_some() {
+            memo.devices.borrow_mut().insert(*id, Arc::clone(&facts));
+        }
+        facts
+    });
     if facts.owner.is_some() {
-        memo.devices.borrow_mut().insert(*id, Arc::clone(&facts));
+        *memo.latest.borrow_mut() = Some((*id, Arc::clone(&facts)));
     }
     facts
 }
