@@ -4,8 +4,9 @@
 //! up to 32 MiB, and from then on long blocks come out of the arenas of threads and stay there. A node that was made to
 //! give long answers would keep their memory for as long as it runs. And there are eight arenas for each core, each with
 //! room of its own that nobody uses, where one a core has threads wait for each other seldom.
-//! A bound that the environment names is not raised. The environment is read before the program's first line, so the
-//! program says both there and begins again, as the same process.
+//! A bound that the environment names is not raised; but what every block of the ledger takes and gives back should not be
+//! mapped anew each time, so the bounds are above that. The environment is read before the program's first line, so the
+//! program says all of them there and begins again, as the same process.
 //!
 //! It does not replace the allocator (node/DECISIONS.md), and other C libraries do not know these variables.
 
@@ -17,8 +18,16 @@ use std::{env, io};
 
 /// Names the bound from which blocks go back to the system at once, in bytes.
 const GIVEN_BACK: &str = "MALLOC_MMAP_THRESHOLD_";
-/// Where glibc begins.
-const GIVEN_BACK_BYTES: &str = "131072";
+/// 1 MiB: above a full block, and what is made of it.
+const GIVEN_BACK_BYTES: &str = "1048576";
+/// Names what an arena may have free at its end, in bytes, before it gives that back.
+const KEPT: &str = "MALLOC_TRIM_THRESHOLD_";
+/// 4 MiB: what a few blocks take for as long as they are judged.
+const KEPT_BYTES: &str = "4194304";
+/// Names what an arena takes at a time, in bytes.
+const TAKEN: &str = "MALLOC_TOP_PAD_";
+/// 1 MiB: glibc would take 128 KiB at a time, in a call of the system each.
+const TAKEN_BYTES: &str = "1048576";
 /// Names the number of arenas.
 const ARENAS: &str = "MALLOC_ARENA_MAX";
 /// Fewest arenas: with one, every thread would wait for the others.
@@ -41,5 +50,10 @@ pub(crate) fn give_back() -> io::Result<()> {
     let mut again = Command::new(env::current_exe()?);
     again.arg0(name.as_deref().unwrap_or(OsStr::new("cairn"))).args(arguments);
     again.env(GIVEN_BACK, GIVEN_BACK_BYTES).env(ARENAS, arenas);
+    for (name, bytes) in [(KEPT, KEPT_BYTES), (TAKEN, TAKEN_BYTES)] {
+        if env::var_os(name).is_none() {
+            again.env(name, bytes);
+        }
+    }
     Err(again.exec())
 }
