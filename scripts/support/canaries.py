@@ -71,8 +71,7 @@ class Cage:
         directory = build.target_directory() / "canaries"
         self.tree, self.target = directory / "tree", directory / "target"
         self.tree.mkdir(parents=True, exist_ok=True)
-        if not self.target.exists():
-            link_what_is_not_ours(build.target_directory() / "debug", self.target / "debug")
+        link_what_is_not_ours(build.target_directory() / "debug", self.target / "debug")
         self.refresh()
 
     def refresh(self):
@@ -134,7 +133,8 @@ def is_caught(cage, canary):
 
 
 def link_what_is_not_ours(source, copy):
-    """Gives a new target directory what was built of other people's crates, so that only ours are built again.
+    """Gives the cage's target directory what was built of other people's crates since it was last there, so that only ours
+    are built again.
 
     Files that cargo writes to are copied, the large ones are links.
     """
@@ -149,14 +149,19 @@ def link_what_is_not_ours(source, copy):
     def is_ours(name):
         return name.rpartition("-")[0] in ours
 
-    copy.mkdir(parents=True)
     for part in (".fingerprint", "build", "deps"):
         if not (source / part).is_dir():
             continue
-        shutil.copytree(
-            source / part, copy / part, ignore=lambda _, names: [name for name in names if is_ours(name)],
-            copy_function=os.link if part == "deps" else shutil.copy2,
-        )
+        there = set(os.listdir(copy / part)) if (copy / part).is_dir() else set()
+        take = os.link if part == "deps" else shutil.copy2
+        for name in os.listdir(source / part):
+            if is_ours(name) or name in there:
+                continue
+            (copy / part).mkdir(parents=True, exist_ok=True)
+            if (source / part / name).is_dir():
+                shutil.copytree(source / part / name, copy / part / name, copy_function=take)
+            else:
+                take(source / part / name, copy / part / name)
 
 
 def last_lines(text):
