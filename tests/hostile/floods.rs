@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::http::{exchange, frame, post, post_open, socket};
+use crate::http::{exchange, frame, post, post_open, request, socket};
 
 /// What a client does.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub(crate) enum Flood {
     ExpensiveQuestions,
     /// Submits what no rule allows, as much as fits into a body.
     Submissions,
+    /// Submits false signatures as raw bytes, each of which the node has to look at.
+    FalseSignatures,
     /// Asks for long answers by WebSocket and does not read them.
     UnreadAnswers,
     /// Asks for the longest answers by HTTP and does not read them.
@@ -58,6 +60,7 @@ impl Flood {
             Self::Batches => "batches",
             Self::ExpensiveQuestions => "expensive-questions",
             Self::Submissions => "submissions",
+            Self::FalseSignatures => "raw-false-signatures",
             Self::UnreadAnswers => "unread-websocket-answers",
             Self::LongUnread => "unread-http-answers",
         }
@@ -69,7 +72,7 @@ impl Flood {
             Self::IdleConnections | Self::EndlessHeads | Self::SlowBodies => 1_000,
             Self::Subscriptions => 1_250,
             Self::LongMessages | Self::Pings | Self::UnreadAnswers | Self::LongUnread => 32,
-            Self::Batches | Self::ExpensiveQuestions | Self::Submissions => 16,
+            Self::Batches | Self::ExpensiveQuestions | Self::Submissions | Self::FalseSignatures => 16,
         }
     }
 
@@ -139,6 +142,10 @@ impl Flood {
                 Ok(())
             }
             Self::Submissions => exchange(address, &post(address, &ready.submissions)).await.map(drop),
+            Self::FalseSignatures => {
+                let head = "Content-Type: application/octet-stream\r\n";
+                exchange(address, &request(address, "POST /tx", head, &ready.false_signatures)).await.map(drop)
+            }
         }
     }
 }
@@ -167,6 +174,7 @@ pub(crate) struct Ready {
     batches: Vec<Vec<u8>>,
     expensive: Vec<Vec<u8>>,
     submissions: Vec<u8>,
+    false_signatures: Vec<u8>,
 }
 
 impl Ready {
@@ -188,6 +196,14 @@ impl Ready {
             |question: &Value, count: usize| Value::Array(vec![question.clone(); count]).to_string().into_bytes();
         let expensive = questions.iter().map(|question| batch(question, 50)).collect();
         let hex: Vec<String> = refused.iter().cycle().take(1_000).map(hex::encode).collect();
+        let falsify = |bytes: &Vec<u8>| {
+            let mut bytes = bytes.clone();
+            // They end in a signature, whose last byte would make it one that is refused at a glance.
+            let place = bytes.len() - 8;
+            bytes[place] ^= 1;
+            bytes
+        };
+        let false_signatures: Vec<Vec<u8>> = refused.iter().cycle().take(1_000).map(falsify).collect();
         let subscribe = call("chain_subscribeBlocks", json!([])).to_string();
         Self {
             subscribe: frame(1, subscribe.as_bytes()),
@@ -197,6 +213,7 @@ impl Ready {
             batches: vec![batch(&version, 10_000), batch(&version, 100)],
             expensive,
             submissions: call("tx_submitMany", json!([hex])).to_string().into_bytes(),
+            false_signatures: cairn_types::encode(&false_signatures),
         }
     }
 }

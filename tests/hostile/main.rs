@@ -246,6 +246,7 @@ async fn honest_work_goes_on_under_every_attack() {
     siege.clients("WebSockets", SOCKETS, ready).await;
     const WORK: &[Flood] = &[Flood::Batches, Flood::ExpensiveQuestions, Flood::Submissions, Flood::LongUnread];
     siege.clients("work for nothing", WORK, ready).await;
+    siege.clients("signatures to look at", &[Flood::FalseSignatures], ready).await;
 
     // One of four is gone, and its keys are in bad hands.
     load.leave_out_the_last();

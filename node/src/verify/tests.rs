@@ -5,7 +5,8 @@ use cairn_types::transaction::signed_message;
 use cairn_types::{Hash, PublicKey, SignatureBytes, TransactionId};
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::{EdwardsPoint, Scalar};
-use ed25519_dalek::{Digest, Sha512, Signer, SigningKey};
+use ed25519_dalek::{Signer, SigningKey};
+use sha2::{Digest, Sha512};
 
 use super::{BATCH_MAX, Points, all_hold_by_key, all_hold_by_point, ed25519, verify};
 use crate::signature_cache::{Claim, SignatureCache};
