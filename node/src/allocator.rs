@@ -18,16 +18,17 @@ use std::{env, io};
 
 /// Names the bound from which blocks go back to the system at once, in bytes.
 const GIVEN_BACK: &str = "MALLOC_MMAP_THRESHOLD_";
-/// 1 MiB: above a full block, and what is made of it.
-const GIVEN_BACK_BYTES: &str = "1048576";
+/// 512 KiB: above a block of a thousand transactions, and what is made of it. With twice as much an attacked node keeps 10 MB
+/// more.
+const GIVEN_BACK_BYTES: &str = "524288";
 /// Names what an arena may have free at its end, in bytes, before it gives that back.
 const KEPT: &str = "MALLOC_TRIM_THRESHOLD_";
-/// 4 MiB: what a few blocks take for as long as they are judged.
-const KEPT_BYTES: &str = "4194304";
+/// 1 MiB: what a block takes for as long as it is judged.
+const KEPT_BYTES: &str = "1048576";
 /// Names what an arena takes at a time, in bytes.
 const TAKEN: &str = "MALLOC_TOP_PAD_";
-/// 1 MiB: glibc would take 128 KiB at a time, in a call of the system each.
-const TAKEN_BYTES: &str = "1048576";
+/// 256 KiB: glibc would take 128 KiB at a time, in a call of the system each.
+const TAKEN_BYTES: &str = "262144";
 /// Names the number of arenas.
 const ARENAS: &str = "MALLOC_ARENA_MAX";
 /// Fewest arenas: with one, every thread would wait for the others.
