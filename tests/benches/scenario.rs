@@ -120,6 +120,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         StandPlan { devices: 1_000_000, attestations: 1_000_000, ..FOUR },
         &[Part::Rebuild, Part::Restart, Part::Audit, Part::Sustained(Kind::Attest), Part::Half(Kind::Attest)],
     ),
+    scenario(
+        "ledger-16",
+        "100,000 attestations of 16 devices: index, a new node",
+        StandPlan { devices: 16, ..FOUR },
+        &[Part::Rebuild, Part::CatchUp],
+    ),
     sized("ledger-1e4", "costs on a ledger of 10,000 attestations", 10_000),
     sized("ledger-1e5", "costs on a ledger of 100,000", 100_000),
     sized("ledger-1e6", "costs on a ledger of a million", 1_000_000),
