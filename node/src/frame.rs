@@ -4,6 +4,7 @@
 //! frame is used.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use cairn_consensus::Evidence;
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::limits::ENCODED_BLOCK_BYTES_MAX;
 use cairn_types::{BlockHash, DecodeError, Height, codec};
@@ -21,6 +22,8 @@ pub(crate) enum Frame {
     Block(Vec<u8>) = 1,
     /// The newest final height of the sender: a hint to catch up.
     Head(Height) = 2,
+    /// Two messages with the receiver's signature that contradict each other: another node has its key.
+    Contradiction(Evidence) = 3,
 }
 
 /// A catch-up request.

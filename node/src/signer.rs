@@ -140,6 +140,15 @@ impl NodeSigner {
         }
     }
 
+    /// Of two signatures of this key that contradict each other, one that was not made here: at most one was.
+    pub(crate) fn foreign_of(&self, [first, second]: [SignedMessage; 2]) -> Option<SignedMessage> {
+        #[cfg(test)]
+        if self.is_reckless {
+            return None;
+        }
+        Some(if self.knows(&first) { second } else { first })
+    }
+
     /// Counts a signature as made here, and puts that on disk: it stands in this node's own log.
     ///
     /// # Errors

@@ -55,6 +55,10 @@ impl Driver {
                 tracing::error!(validator = evidence.validator(), height = %evidence.height(), "a validator contradicted itself; the evidence is kept");
                 self.evidence.append(&evidence).map_err(DriverError::Evidence)?;
                 self.shared.metrics.evidence.inc();
+                // If it is honest, another node has its key, and the two hear of each other from us alone.
+                if let Some(peer) = self.peer_of(evidence.height(), evidence.validator()) {
+                    self.send(peer, &Frame::Contradiction(evidence));
+                }
             }
             Effect::PeerAhead { height } => {
                 let next = self.next_height();
@@ -123,6 +127,7 @@ impl Driver {
             Ok(Frame::Message(bytes)) => self.on_message(from, &bytes)?,
             Ok(Frame::Block(bytes)) => self.on_block(from, bytes)?,
             Ok(Frame::Head(height)) => self.on_head(from, height),
+            Ok(Frame::Contradiction(evidence)) => self.on_contradiction(from, &evidence)?,
             Err(error) => {
                 tracing::warn!(peer = %from.peer_id(), %error, "a frame that does not decode");
                 self.surroundings.blame(from, Offence::Malformed);

@@ -8,7 +8,7 @@
 //! ```text
 //! at the start   certificates of the block log, entries of the write-ahead log
 //! catching up    the certificate of every block that is fetched
-//! agreeing       votes, proposals and certificates that name this validator
+//! agreeing       votes, proposals and certificates that name this validator; contradictions of it that others noticed
 //! ```
 //!
 //! What is no sign of that: a signature that was synced and never left; one in the last, interrupted write of the
@@ -24,8 +24,9 @@
 //! process began itself is known in full.
 
 use cairn_consensus::{
-    Message, Proposal, SignRequest, SignedProposal, SignedVote, Vote, VoteKind, WalEntry, WalRecord,
+    Evidence, Message, Proposal, SignRequest, SignedProposal, SignedVote, Vote, VoteKind, WalEntry, WalRecord,
 };
+use cairn_network::{Offence, PeerKey};
 use cairn_storage::{StorageError, WalContents};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::key::verify_ed25519;
@@ -126,6 +127,17 @@ impl Identity {
 
     fn proposal(&self, signed: &SignedProposal) -> SignedMessage {
         SignedMessage::new(&self.chain, &SignRequest::Proposal(signed.proposal), signed.signature)
+    }
+
+    /// Two signatures at one place over different things, if they are ours in a height that `set` decides.
+    fn in_contradiction(&self, evidence: &Evidence, set: &ValidatorSet) -> Option<[SignedMessage; 2]> {
+        if self.index_in(set) != Some(evidence.validator()) {
+            return None;
+        }
+        Some(match evidence {
+            Evidence::Votes { first, second } => [self.vote(first), self.vote(second)],
+            Evidence::Proposals { first, second } => [self.proposal(first), self.proposal(second)],
+        })
     }
 
     /// Our signature in a certificate of a height that `set` decides.
@@ -282,16 +294,51 @@ impl Driver {
         Ok(())
     }
 
+    /// A validator says that we contradicted ourselves. No honest node ever does, so the key is used elsewhere, whatever the
+    /// sign state still knows of that height.
+    ///
+    /// # Errors
+    /// [`DriverError::ForeignSignature`], if it is so; or this node's disk is to blame.
+    pub(super) fn on_contradiction(&mut self, from: PeerKey, evidence: &Evidence) -> Result<(), DriverError> {
+        let (Some(identity), Some(set)) = (self.identity, self.chain.validators_at(evidence.height())) else {
+            return Ok(());
+        };
+        // Nobody sends us what others did.
+        let Some(messages) = identity.in_contradiction(evidence, &set) else { return Ok(()) };
+        if let Err(error) = evidence.verify(&identity.chain, &set) {
+            tracing::warn!(peer = %from.peer_id(), %error, "a contradiction that is none");
+            self.surroundings.blame(from, Offence::FalseMessage);
+            return Ok(());
+        }
+        match self.signer.as_ref().and_then(|signer| signer.foreign_of(messages)) {
+            Some(found) => self.stop_for(&identity, &found, "a contradiction that another node noticed"),
+            None => Ok(()),
+        }
+    }
+
     fn check_own(
         &mut self,
         identity: &Identity,
         found: &SignedMessage,
         found_in: &'static str,
     ) -> Result<(), DriverError> {
-        let Some(signer) = self.signer.as_ref().filter(|signer| !signer.knows(found)) else { return Ok(()) };
-        if !identity.made(found) {
+        if self.signer.as_ref().is_none_or(|signer| signer.knows(found)) || !identity.made(found) {
             return Ok(());
         }
+        self.stop_for(identity, found, found_in)
+    }
+
+    /// Keeps a signature that was not made here as evidence.
+    ///
+    /// # Errors
+    /// [`DriverError::ForeignSignature`] always: the node stops; or this node's disk is to blame.
+    fn stop_for(
+        &mut self,
+        identity: &Identity,
+        found: &SignedMessage,
+        found_in: &'static str,
+    ) -> Result<(), DriverError> {
+        let Some(signer) = &self.signer else { return Ok(()) };
         let foreign = ForeignSignature::new(found_in, found.place, signer);
         self.evidence.append_foreign(&identity.key, found).map_err(DriverError::Evidence)?;
         self.shared.metrics.evidence.inc();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cairn_consensus::{SignRequest, SignedVote, Signer, Vote, VoteKind, WalEntry, WalRecord};
+use cairn_consensus::{Evidence, SignRequest, SignedVote, Signer, Vote, VoteKind, WalEntry, WalRecord};
 use cairn_storage::disk::real_disk;
 use cairn_storage::{SignState, WalContents};
 use cairn_types::governance::Measure;
@@ -184,6 +184,36 @@ fn a_signature_is_known_by_its_place_and_where_possible_by_what_it_signs() {
     let restarted = self::signer(&world, directory.path());
     assert!(restarted.knows(&shown(at(VoteKind::Prevote, nothing))), "below the last place nobody can tell any more");
     assert!(!restarted.knows(&shown(at(VoteKind::Precommit, nothing))));
+}
+
+#[test]
+fn of_a_contradiction_one_half_at_least_is_foreign_even_where_the_sign_state_has_forgotten() {
+    let world = World::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (nothing, block) = (None, Some(BlockHash::from_hash(Hash::plain(b"block"))));
+    let sign = |block| {
+        let vote = vote(&world, 1, VoteKind::Prevote, block);
+        let message = vote.sign_bytes(&world.genesis.chain);
+        SignedVote { vote, signature: ed25519_dalek::Signer::sign(&secret(SEED), &message).to_bytes() }
+    };
+    let evidence = Evidence::Votes { first: sign(block), second: sign(nothing) };
+    let set = world.chain().validators_at(Height::new(1)).expect("who decides is known");
+    evidence.verify(&world.genesis.chain, &set).expect("it contradicts itself");
+    let halves = identity(&world).in_contradiction(&evidence, &set).expect("it is ours");
+    let other = Identity { key: validator_keys(12).0, peer: validator_keys(12).1, ..identity(&world) };
+    assert_eq!(other.in_contradiction(&evidence, &set), None, "what another validator did says nothing of us");
+
+    for (mine, foreign) in [(block, nothing), (nothing, block)] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let signer = signer_at(&world, directory.path(), vote(&world, 1, VoteKind::Prevote, mine));
+        let found = signer.foreign_of(halves.clone()).expect("one is foreign");
+        assert_eq!(found.signature, sign(foreign).signature, "{mine:?} was signed here");
+    }
+    let later = signer_at(&world, directory.path(), vote(&world, 1, VoteKind::Precommit, nothing));
+    drop(later);
+    let restarted = signer(&world, directory.path());
+    assert!(halves.iter().all(|half| restarted.knows(half)), "nobody can tell any more which");
+    assert!(restarted.foreign_of(halves).is_some());
 }
 
 #[test]

@@ -238,6 +238,7 @@ fn in_words(bytes: &[u8]) -> String {
             Err(error) => format!("no block: {error}"),
         },
         Ok(Frame::Head(height)) => format!("head {height}"),
+        Ok(Frame::Contradiction(evidence)) => format!("contradiction: {evidence:?}"),
         Err(error) => format!("noise: {error}"),
     }
 }
