@@ -97,14 +97,8 @@ impl NodeBackend {
     }
 
     fn located(&self, position: Position) -> Result<Option<Located>, ReadError> {
-        let Some((mut block, _)) = self.chain.block(position.height).map_err(storage)? else { return Ok(None) };
-        let index = usize::try_from(position.index).unwrap_or(usize::MAX);
-        if index >= block.transactions.len() {
-            return Ok(None);
-        }
-        let bytes = block.transactions.swap_remove(index);
-        let (block, time_ms) = (block.header.hash(), block.header.time_ms);
-        Ok(Some(Located { position, bytes, block, time_ms }))
+        let Some((header, bytes)) = self.chain.transaction_at(position).map_err(storage)? else { return Ok(None) };
+        Ok(Some(Located { position, bytes, block: header.hash(), time_ms: header.time_ms }))
     }
 
     /// What somebody waited for: nearly always in the newest block.

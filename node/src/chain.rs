@@ -17,7 +17,7 @@ use cairn_proofs::checkpoint::{CheckpointProof, ValidatorChange};
 use cairn_proofs::tree::StateTree;
 use cairn_runtime::History;
 use cairn_runtime::state::Known;
-use cairn_storage::{BlockLogReader, Family, Index, Keyspace, Place as Stored, Places, StorageError};
+use cairn_storage::{BlockLogReader, Family, Index, Keyspace, LogRecord, Place as Stored, Places, StorageError};
 use cairn_types::certificate::CERTIFICATE_BYTES_MAX;
 use cairn_types::governance::Upgrade;
 use cairn_types::{
@@ -378,14 +378,38 @@ impl Chain {
         if height == Height::GENESIS {
             return Ok(Some((self.genesis.block.clone(), None)));
         }
-        let Some(record) = self.log.read(height)? else {
-            let first = self.first_block();
-            return if height < first { Err(ReadError::BlockPruned { height, first }) } else { Ok(None) };
-        };
+        let Some(record) = self.record(height)? else { return Ok(None) };
         let block = Block::from_bytes(&record.block).map_err(|source| ReadError::Decode { what: "block", source })?;
         let certificate = codec::decode(&record.certificate, CERTIFICATE_BYTES_MAX)
             .map_err(|source| ReadError::Decode { what: "certificate", source })?;
         Ok(Some((block, Some(certificate))))
+    }
+
+    /// What the block log holds of a height after the genesis.
+    fn record(&self, height: Height) -> Result<Option<LogRecord>, ReadError> {
+        match self.log.read(height)? {
+            Some(record) => Ok(Some(record)),
+            None => {
+                let first = self.first_block();
+                if height < first { Err(ReadError::BlockPruned { height, first }) } else { Ok(None) }
+            }
+        }
+    }
+
+    /// The transaction at `position`, and the header of its block; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`]: this node's disk is to blame; or the block is not kept here.
+    pub(crate) fn transaction_at(&self, position: Position) -> Result<Option<(Header, Vec<u8>)>, ReadError> {
+        if position.height == Height::GENESIS {
+            let Block { header, transactions } = &self.genesis.block;
+            let index = usize::try_from(position.index).unwrap_or(usize::MAX);
+            return Ok(transactions.get(index).map(|bytes| (header.clone(), bytes.clone())));
+        }
+        let Some(record) = self.record(position.height)? else { return Ok(None) };
+        let (header, transaction) = Block::transaction_of(&record.block, position.index)
+            .map_err(|source| ReadError::Decode { what: "block", source })?;
+        Ok(transaction.map(|bytes| (header, bytes.to_vec())))
     }
 
     /// The header of the final block at `height`, whether or not the block is still here.
@@ -393,8 +417,13 @@ impl Chain {
     /// # Errors
     /// [`ReadError`]: this node's disk is to blame.
     pub(crate) fn header(&self, height: Height) -> Result<Option<Header>, ReadError> {
-        if height == Height::GENESIS || height >= self.first_block() {
-            return Ok(self.block(height)?.map(|(block, _)| block.header));
+        if height == Height::GENESIS {
+            return Ok(Some(self.genesis.block.header.clone()));
+        }
+        if height >= self.first_block() {
+            let Some(record) = self.record(height)? else { return Ok(None) };
+            let header = Block::header_of(&record.block);
+            return header.map(Some).map_err(|source| ReadError::Decode { what: "block", source });
         }
         let hole = || ReadError::IndexHole { what: format!("header of block {height}") };
         let parent = height.previous().ok_or_else(hole)?;

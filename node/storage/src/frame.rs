@@ -194,18 +194,16 @@ impl FrameKey {
         bytes.truncate(got);
         let Some(whole) = bytes.first_chunk::<HEADER_BYTES>().copied() else { return Ok(None) };
         let Some(header) = self.decode_header(offset, &whole, caps) else { return Ok(None) };
-        let frame_bytes = HEADER_BYTES + header.payload_bytes() + TRAILER_BYTES;
-        if frame_bytes > got {
-            bytes.resize(frame_bytes, 0);
-            let rest = bytes.get_mut(got..).unwrap_or_default();
-            let rest_bytes = rest.len();
-            if file.read_at(rest, offset.saturating_add(got as u64))? < rest_bytes {
-                return Ok(None);
-            }
+        // A block goes from the file into the vector that it stays in: a megabyte is not moved once more.
+        let mut payload = vec![0; header.payload_bytes() + TRAILER_BYTES];
+        let there = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        let there = there.get(..payload.len()).unwrap_or(there);
+        let (first, rest) = payload.split_at_mut(there.len());
+        first.copy_from_slice(there);
+        if !rest.is_empty() && file.read_at(rest, offset.saturating_add(got as u64))? < rest.len() {
+            return Ok(None);
         }
-        bytes.truncate(frame_bytes);
-        let check = bytes.split_off(HEADER_BYTES + header.payload_bytes());
-        let mut payload = bytes.split_off(HEADER_BYTES);
+        let check = payload.split_off(header.payload_bytes());
         let mut hasher = self.frame_hasher(offset, &whole);
         hasher.update(&payload);
         if finish(&hasher) != check.as_slice() {

@@ -67,7 +67,27 @@ impl Block {
     /// # Errors
     /// [`DecodeError`]; whoever sent the bytes is to blame.
     pub fn header_of(mut bytes: &[u8]) -> Result<Header, DecodeError> {
-        Header::deserialize(&mut bytes).map_err(|error| DecodeError::Malformed { reason: error.to_string() })
+        read_header(&mut bytes)
+    }
+
+    /// The header of an encoded block and the transaction at `index` in it, `None` if there are fewer, without decoding the
+    /// others: a full block has thousands.
+    ///
+    /// # Errors
+    /// [`DecodeError`], if the encoding is broken up to there; whoever sent the bytes is to blame.
+    pub fn transaction_of(mut bytes: &[u8], index: u32) -> Result<(Header, Option<&[u8]>), DecodeError> {
+        let cut = || DecodeError::Malformed { reason: "the block ends within a transaction".to_owned() };
+        let header = read_header(&mut bytes)?;
+        let (count, mut rest) = split_length(bytes).ok_or_else(cut)?;
+        if index as usize >= count {
+            return Ok((header, None));
+        }
+        for _ in 0..index {
+            let (length, behind) = split_length(rest).ok_or_else(cut)?;
+            rest = behind.get(length..).ok_or_else(cut)?;
+        }
+        let (length, behind) = split_length(rest).ok_or_else(cut)?;
+        Ok((header, Some(behind.get(..length).ok_or_else(cut)?)))
     }
 
     /// Decodes a block from bytes that anybody may have sent. It checks the encoding and the number of transactions, not
@@ -81,5 +101,60 @@ impl Block {
             return Err(DecodeError::TooLong { length: block.transactions.len(), max: BLOCK_TRANSACTIONS_MAX });
         }
         Ok(block)
+    }
+}
+
+fn read_header(bytes: &mut &[u8]) -> Result<Header, DecodeError> {
+    Header::deserialize(bytes).map_err(|error| DecodeError::Malformed { reason: error.to_string() })
+}
+
+/// The length that stands before what Borsh encodes as a list, and what follows it.
+fn split_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*length) as usize, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, HEADER_VERSION, Header};
+    use crate::codec::encode;
+    use crate::hash::{BlockHash, ChainId, Hash};
+    use crate::position::Height;
+
+    fn block(transactions: Vec<Vec<u8>>) -> Block {
+        let header = Header {
+            version: HEADER_VERSION,
+            chain: ChainId::NONE,
+            height: Height::new(7),
+            time_ms: 1,
+            parent: BlockHash::from_hash(Hash::plain(b"parent")),
+            history_root: Hash::plain(b"history"),
+            tx_root: Hash::plain(b"transactions"),
+            state_root: Hash::plain(b"state"),
+            validators_root: Hash::plain(b"validators"),
+            next_validators_root: Hash::plain(b"next"),
+            proposer: 2,
+        };
+        Block { header, transactions }
+    }
+
+    #[test]
+    fn one_transaction_is_found_as_decoding_the_whole_block_finds_it_and_a_cut_one_is_not() {
+        let block = block((0..40u8).map(|byte| vec![byte; usize::from(byte) * 7 % 50]).collect());
+        let bytes = encode(&block);
+        for (index, transaction) in (0u32..).zip(&block.transactions) {
+            let found = Block::transaction_of(&bytes, index).expect("it is whole");
+            assert_eq!(found, (block.header.clone(), Some(transaction.as_slice())));
+        }
+        for index in [40, 41, u32::MAX] {
+            assert_eq!(Block::transaction_of(&bytes, index), Ok((block.header.clone(), None)));
+        }
+        for end in 0..bytes.len() {
+            assert!(Block::transaction_of(&bytes[..end], 39).is_err(), "cut to {end} bytes");
+        }
+        let mut lying = bytes;
+        let at = lying.len() - 23 - 4;
+        lying[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(Block::transaction_of(&lying, 39).is_err(), "a length beyond the end");
     }
 }
