@@ -41,6 +41,7 @@ use crate::signer::NodeSigner;
 use self::follow::Follow;
 use self::own_signatures::{ForeignSignature, Identity, StartError};
 use self::seat::Seat;
+use self::turnout::Turnout;
 use self::undecided::Undecided;
 use self::upgrade::Ending;
 
@@ -56,6 +57,7 @@ pub(crate) mod own_signatures;
 mod pace;
 mod seat;
 mod surroundings;
+mod turnout;
 mod undecided;
 mod upgrade;
 mod wal;
@@ -123,6 +125,8 @@ pub(crate) struct Sizes {
     pub(crate) timers: usize,
     /// Inputs that wait for the machine.
     pub(crate) inputs: usize,
+    /// Votes that are counted.
+    pub(crate) votes: usize,
 }
 
 /// Refuses every signature: for a node that has no vote.
@@ -154,6 +158,7 @@ pub(crate) struct Driver {
     surroundings: Box<dyn Surroundings>,
     /// When each timer fires, on [`Surroundings::elapsed`].
     timers: BTreeMap<Timer, Duration>,
+    turnout: Turnout,
     undecided: Undecided,
     /// Certificates for blocks whose bytes are not here.
     decided_without_block: Option<Certificate>,
@@ -226,6 +231,7 @@ impl Driver {
             wal,
             evidence: parts.evidence,
             timers: BTreeMap::new(),
+            turnout: Turnout::default(),
             decided_without_block: None,
             inputs: VecDeque::new(),
             last_commit: parts.surroundings.elapsed(),
@@ -261,7 +267,8 @@ impl Driver {
     #[cfg(test)]
     pub(crate) fn sizes(&self) -> Sizes {
         let (blocks, senders) = self.undecided.sizes();
-        Sizes { blocks, senders, peers: self.follow.size(), timers: self.timers.len(), inputs: self.inputs.len() }
+        let (timers, inputs) = (self.timers.len(), self.inputs.len());
+        Sizes { blocks, senders, peers: self.follow.size(), timers, inputs, votes: self.turnout.size() }
     }
 
     /// The height after the tip.
@@ -421,7 +428,7 @@ impl Driver {
     pub(crate) fn on_disconnected(&mut self, peer: &PeerKey) {
         tracing::info!(peer = %peer.peer_id(), "disconnected");
         self.follow.forget(peer);
-        self.stop_waiting_for(peer);
+        self.stop_vain_waits();
     }
 
     /// Commits the block after the tip, and moves everything on to it.

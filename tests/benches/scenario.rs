@@ -118,7 +118,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "devices-1e6",
         "attestations from a million devices, and what they take",
         StandPlan { devices: 1_000_000, attestations: 1_000_000, ..FOUR },
-        &[Part::Rebuild, Part::Restart, Part::Audit, Part::Sustained(Kind::Attest), Part::Half(Kind::Attest)],
+        &[
+            Part::Rebuild,
+            Part::Restart,
+            Part::Idle,
+            Part::Audit,
+            Part::Sustained(Kind::Attest),
+            Part::Half(Kind::Attest),
+        ],
     ),
     scenario(
         "ledger-16",

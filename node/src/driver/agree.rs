@@ -154,6 +154,9 @@ impl Driver {
         match self.surroundings.verify(message, &self.chain.id, &validators) {
             Ok(message) => {
                 self.check_message(message.message(), &validators)?;
+                let round = self.machine.under_way().map_or(Round::ZERO, |(_, round)| round);
+                self.turnout.note(message.message(), self.next_height(), round);
+                self.stop_vain_waits();
                 if let Message::Proposal(signed) = message.message()
                     && signed.proposal.pol_round.is_some()
                     && signed.proposal.height == self.next_height()
@@ -255,25 +258,33 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether a wait is for the proposal of a validator that is not connected: only it sends it, so it will not come. To
-    /// prevote for no block is always safe, and the sooner it is done, the sooner the next proposer has its turn.
+    /// Whether a timer waits for nobody who is connected: for the proposal of a validator that is not, or for votes when all
+    /// who are have voted. To vote for no block and to go on to the next round are always safe, and the sooner it is done,
+    /// the sooner the next proposer has its turn.
     fn waits_in_vain(&self, timer: &Timer) -> bool {
-        self.awaited(timer).is_some_and(|proposer| !self.surroundings.is_connected(&proposer))
-    }
-
-    /// The other validator for whose proposal a timer waits.
-    fn awaited(&self, timer: &Timer) -> Option<PeerKey> {
-        if timer.kind != TimerKind::Propose {
-            return None;
+        let Some(validators) = self.chain.validators_at(timer.height) else { return false };
+        let own = self.seat.index();
+        let is_here = |index| {
+            let peer = validators.get(index).map(|validator| PeerKey::from_bytes(validator.peer));
+            peer.is_some_and(|peer| self.surroundings.is_connected(&peer))
+        };
+        if timer.kind == TimerKind::Propose {
+            let proposer = validators.proposer(timer.height, timer.round);
+            return Some(proposer) != own && !is_here(proposer);
         }
-        let proposer = self.chain.validators_at(timer.height)?.proposer(timer.height, timer.round);
-        (Some(proposer) != self.seat.index()).then(|| self.peer_of(timer.height, proposer))?
+        let missing = self.turnout.missing((timer.height, timer.round, timer.kind), &validators);
+        missing.is_some_and(|mut missing| !missing.any(|index| Some(index) != own && is_here(index)))
     }
 
-    /// Ends the wait for the proposal of a validator that has just gone.
-    pub(super) fn stop_waiting_for(&mut self, peer: &PeerKey) {
+    /// Ends the waits that nobody who is connected can end any more.
+    pub(super) fn stop_vain_waits(&mut self) {
         let now = self.surroundings.elapsed();
-        let vain: Vec<Timer> = self.timers.keys().filter(|timer| self.awaited(timer) == Some(*peer)).copied().collect();
+        let vain: Vec<Timer> = self
+            .timers
+            .iter()
+            .filter(|(timer, at)| **at > now && self.waits_in_vain(timer))
+            .map(|(timer, _)| *timer)
+            .collect();
         self.timers.extend(vain.into_iter().map(|timer| (timer, now)));
     }
 

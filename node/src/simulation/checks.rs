@@ -199,9 +199,11 @@ impl Checks {
 
     /// What a node keeps of what others sent has bounds, whatever they send.
     pub(super) fn bounded(&mut self, node: usize, sizes: Sizes, nodes: usize) {
-        let Sizes { blocks, senders, peers, timers, inputs } = sizes;
+        let Sizes { blocks, senders, peers, timers, inputs, votes } = sizes;
         // Eight of each sender are judged in a height and one more in a round, one may come early, and its own of each round.
-        if blocks > 9 * nodes + 64 || senders > 2 * nodes || peers > 2 * nodes || timers > 64 || inputs > 0 {
+        let of_peers = senders > 2 * nodes || peers > 2 * nodes;
+        // Two votes of each in two rounds of two heights.
+        if blocks > 9 * nodes + 64 || of_peers || timers > 64 || inputs > 0 || votes > 8 * nodes {
             self.fail(format!("node {node} keeps too much: {sizes:?}"));
         }
     }

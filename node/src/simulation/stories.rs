@@ -1,5 +1,6 @@
 //! Worlds that are not drawn but told: what must happen in them is known.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,4 +109,39 @@ fn simulation_of_a_height_that_takes_long_ends_when_the_clocks_are_right_and_its
     println!("figure simulation_long_height_log_bytes {bounded}");
     println!("figure simulation_long_height_log_bytes_without_bound {free}");
     assert!(3 * bounded < free, "{bounded} bytes with the bound, {free} without");
+}
+
+/// One of four dies for good while everybody is busy; the longest time without a block at another one since, in
+/// milliseconds.
+fn pause_after_a_death(seed: u64) -> u64 {
+    let died_ms = 1_000 + seed * 7;
+    let mut world = World::new(healthy(4), Random::new(seed), false);
+    for number in 0..40 {
+        world.push(500 + number * 60, Event::Trouble(Trouble::Submit));
+    }
+    world.go_on_until(|world| world.now_ms() >= died_ms);
+    world.nodes[3].is_lost = true;
+    world.push(died_ms, Event::Trouble(Trouble::Kill { node: 3 }));
+    let seen = Cell::new((Height::GENESIS, died_ms, 0));
+    world.go_on_until(|world| {
+        let (height, since, longest) = seen.get();
+        let now = world.nodes[0].process.as_ref().expect("it runs").chain.tip().header.height;
+        if now > height {
+            seen.set((now, world.now_ms(), longest.max(world.now_ms() - since)));
+        }
+        world.now_ms() >= died_ms + 1_000
+    });
+    assert_eq!(world.checks.violation, None, "seed {seed}");
+    let (_, since, longest) = seen.get();
+    longest.max(world.now_ms() - since)
+}
+
+#[test]
+fn simulation_of_a_death_at_any_moment_shows_no_pause_of_a_whole_wait() {
+    let mut pauses: Vec<u64> = (0..100).map(pause_after_a_death).collect();
+    pauses.sort_unstable();
+    println!("figure simulation_pause_after_a_death_ms_p50 {}", pauses[50]);
+    println!("figure simulation_pause_after_a_death_ms_p95 {}", pauses[95]);
+    println!("figure simulation_pause_after_a_death_ms_max {}", pauses[99]);
+    assert!(pauses[99] < 250, "{:?}", &pauses[80..]);
 }
