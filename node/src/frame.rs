@@ -23,7 +23,7 @@ pub(crate) enum Frame {
     /// The newest final height of the sender: a hint to catch up.
     Head(Height) = 2,
     /// Two messages with the receiver's signature that contradict each other: another node has its key.
-    Contradiction(Evidence) = 3,
+    Contradiction(Box<Evidence>) = 3,
 }
 
 /// A catch-up request.

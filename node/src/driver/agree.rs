@@ -57,7 +57,7 @@ impl Driver {
                 self.shared.metrics.evidence.inc();
                 // If it is honest, another node has its key, and the two hear of each other from us alone.
                 if let Some(peer) = self.peer_of(evidence.height(), evidence.validator()) {
-                    self.send(peer, &Frame::Contradiction(evidence));
+                    self.send(peer, &Frame::Contradiction(Box::new(evidence)));
                 }
             }
             Effect::PeerAhead { height } => {
