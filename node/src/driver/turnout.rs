@@ -24,21 +24,12 @@ pub(super) struct Turnout {
 }
 
 impl Turnout {
-    /// Notes whose votes a message shows, while `next` is decided and `round` of it is under way.
+    /// Notes a message's vote, while `next` is decided and `round` of it is under way.
     pub(super) fn note(&mut self, message: &Message, next: Height, round: Round) {
-        let mut note = |votes: &mut dyn Iterator<Item = SignedVote>| {
-            votes.for_each(|signed| self.note_vote(&signed, next, round));
+        // The signatures in a certificate have not been looked at when it comes here, so a liar could name anybody.
+        let (Message::Vote(SignedVote { vote, .. }) | Message::Repeat(SignedVote { vote, .. })) = message else {
+            return;
         };
-        match message {
-            Message::Proposal(_) => {}
-            Message::Vote(signed) | Message::Repeat(signed) => note(&mut std::iter::once(*signed)),
-            Message::Polka(certificate) => note(&mut certificate.votes()),
-            Message::Round(certificate) => note(&mut certificate.votes()),
-        }
-    }
-
-    fn note_vote(&mut self, signed: &SignedVote, next: Height, round: Round) {
-        let vote = &signed.vote;
         // What is early is of the next height's first rounds.
         let lowest = if vote.height == next { round } else { Round::ZERO };
         let is_near = vote.height == next || Some(vote.height) == next.next();
