@@ -209,8 +209,7 @@ fn of_a_contradiction_one_half_at_least_is_foreign_even_where_the_sign_state_has
         let found = signer.foreign_of(halves.clone()).expect("one is foreign");
         assert_eq!(found.signature, sign(foreign).signature, "{mine:?} was signed here");
     }
-    let later = signer_at(&world, directory.path(), vote(&world, 1, VoteKind::Precommit, nothing));
-    drop(later);
+    drop(signer_at(&world, directory.path(), vote(&world, 1, VoteKind::Precommit, nothing)));
     let restarted = signer(&world, directory.path());
     assert!(halves.iter().all(|half| restarted.knows(half)), "nobody can tell any more which");
     assert!(restarted.foreign_of(halves).is_some());
