@@ -64,11 +64,12 @@ pub(crate) struct Filled {
     pub(crate) transactions: u64,
 }
 
-/// Fills the data directory `directory` for `network`: `devices` registered with a stream each, then `attestations`.
+/// Fills the data directory `directory` for `network`: `devices` registered with a stream each, and as many
+/// as are `silent` without, then `attestations`.
 pub(crate) fn fill(
     network: &Network,
     directory: &Path,
-    devices: u64,
+    (devices, silent): (u64, u64),
     attestations: u64,
     progress: &Progress,
 ) -> Filled {
@@ -79,7 +80,7 @@ pub(crate) fn fill(
     let (log, _) = store.open_block_log(first).expect("the directory is new");
     let mut writer = Writer::new(genesis, validators(network), log);
 
-    let (mut fleet, groups) = Fleet::new(network.chain, &network.organizations[0], devices, writer.tip());
+    let (mut fleet, groups) = Fleet::new(network.chain, &network.organizations[0], (devices, silent), writer.tip());
     for group in groups {
         for block in writer.blocks(group) {
             writer.append(block);

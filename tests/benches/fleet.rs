@@ -13,7 +13,9 @@ use rayon::prelude::*;
 pub(crate) const READINGS: u64 = 1_000;
 /// Bytes of one reading in such a batch: a time and a value.
 const READING_BYTES: usize = 16;
-/// Devices that are registered under load have seeds from here on; those below are the fleet.
+/// Devices that say nothing have seeds from here on, and those that are registered under load from there on; those below
+/// are the fleet.
+const SILENT_SEEDS: u64 = 50_000_000;
 const NEW_SEEDS: u64 = 100_000_000;
 /// Of a mixed load one in so many is a registration, and one a grant.
 const MIXED: u64 = 20;
@@ -67,15 +69,24 @@ pub(crate) fn content(number: u64) -> [u8; 8] {
 }
 
 impl Fleet {
-    /// The fleet of an owner, with what registers it and opens its streams: each group may follow the one before.
-    pub(crate) fn new(chain: ChainId, owner: &Actor, count: u64, tip: BlockRef) -> (Self, [Vec<Signed>; 3]) {
+    /// The fleet of an owner, with what registers it, and as many devices as are `silent`, and opens its streams: each group
+    /// may follow the one before.
+    pub(crate) fn new(
+        chain: ChainId,
+        owner: &Actor,
+        (count, silent): (u64, u64),
+        tip: BlockRef,
+    ) -> (Self, [Vec<Signed>; 3]) {
         let zone = zone(owner.organization());
         let granted = actor::sign(chain, owner, tip, actor::grant_attest(zone.clone()), &[]);
         let grant = GrantId::of(&granted.id());
+        let register = |seed: u64, device: &Actor| {
+            let call = actor::register(seed, owner.organization(), zone.clone());
+            actor::sign(chain, owner, tip, call, &[device])
+        };
         let one = |seed: u64| {
             let actor = actor::device(seed);
-            let call = actor::register(seed, owner.organization(), zone.clone());
-            let registered = actor::sign(chain, owner, tip, call, &[&actor]);
+            let registered = register(seed, &actor);
             let (opened, writing) = Writing::open(chain, &actor, tip, "readings", grant);
             (registered, opened, Device { actor, writing })
         };
@@ -86,6 +97,8 @@ impl Fleet {
             opened.push(opening);
             devices.push(device);
         }
+        let others = (SILENT_SEEDS..SILENT_SEEDS + silent).into_par_iter();
+        registered.par_extend(others.map(|seed| register(seed, &actor::device(seed))));
         let fleet = Self { chain, owner: owner.clone(), devices, turn: 0, attested: 0, registered: 0, granted: 0 };
         (fleet, [vec![granted], registered, opened])
     }

@@ -28,6 +28,8 @@ pub(crate) struct StandPlan {
     pub(crate) validators: u16,
     /// Devices with a stream each.
     pub(crate) devices: u64,
+    /// Devices besides that are registered and say nothing.
+    pub(crate) silent: u64,
     /// Attestations on the ledger before anything is measured.
     pub(crate) attestations: u64,
     /// Whether one of the validators is down.
@@ -60,7 +62,8 @@ impl Stand {
         let mut network = Network::make(plan.validators, 1, &["--engine", engine]);
         let voting = usize::from(plan.validators);
         let ledger = network.directory().join("ledger");
-        let Filled { fleet, height, transactions } = fill(&network, &ledger, plan.devices, plan.attestations, progress);
+        let devices = (plan.devices, plan.silent);
+        let Filled { fleet, height, transactions } = fill(&network, &ledger, devices, plan.attestations, progress);
 
         let step = progress.step(&format!("the first node makes its index of {transactions} transactions"));
         for node in &network.nodes[..voting] {
