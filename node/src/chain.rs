@@ -241,7 +241,7 @@ impl Chain {
                 recent.first += 1;
             }
         }
-        self.offers.follow(&snapshot);
+        self.offers.follow(&snapshot, changed_keys);
         let height = snapshot.header.height;
         self.deciders.write().unwrap_or_else(PoisonError::into_inner).follow(height, &snapshot.deciders);
         let dropped = {
