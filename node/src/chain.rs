@@ -39,8 +39,8 @@ pub(crate) const SNAPSHOTS: usize = 256;
 const SNAPSHOTS_MIN: usize = 8;
 
 /// Most keys that differ between the oldest and the newest state that is kept, counted once a block. A changed key keeps
-/// 0.5 to 1 kB of the state before it, so all of this takes about 64 MB: 256 states under full load would take 640.
-const SNAPSHOT_KEYS_MAX: usize = 65_536;
+/// 0.5 to 1.7 kB of the state before it, so all of this takes about 40 MB: 256 states under full load would take 640 and more.
+const SNAPSHOT_KEYS_MAX: usize = 32_768;
 
 /// How many of the newest block hashes are kept in memory: transactions name recent blocks, so most look-ups end here.
 const RECENT_HASHES: usize = 4_096;
