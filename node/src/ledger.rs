@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use cairn_proofs::tree::TreeError;
 use cairn_runtime::{Executed, InvalidBlock, governance};
 use cairn_storage::{Batch, BlockLog, IndexState, LogRecovery, RecordRef, StorageError};
 use cairn_types::{
@@ -22,6 +21,8 @@ use crate::chain::{Chain, ReadError, Snapshot};
 use crate::snapshot::base::BaseError;
 
 mod opening;
+
+pub(crate) mod loading;
 
 mod judge;
 
@@ -88,8 +89,6 @@ pub(crate) enum LedgerError {
          base, blocks and index away, leave the rest, and start the node again: it joins anew"
     )]
     LogBehindBase { next: Height, base: Height },
-    #[error("the index holds keys that the state tree refuses: {0}")]
-    State(#[from] TreeError),
     #[error(
         "from block {height} on this network follows version {version} of the rules, and this program knows up to version \
          {known}; nothing is lost: install a program that knows version {version} and start the node again"

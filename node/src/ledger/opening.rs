@@ -9,7 +9,6 @@ use std::sync::Arc;
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::accumulator::Frontier;
 use cairn_proofs::checkpoint::CheckpointProof;
-use cairn_proofs::tree::StateTree;
 use cairn_runtime::governance;
 use cairn_storage::{
     Batch, BlockLog, DataDirectory, Engine, Index, IndexState, Keyspace, LogDamage, LogRecovery, Places, StorageError,
@@ -18,13 +17,10 @@ use cairn_types::{Block, BlockHash, Certificate, Height, codec};
 
 use super::entries::{TIP_KEY, forget_history_above, index_state};
 use super::filing::{self, Unwritten};
-use super::{Ledger, LedgerError, Opened, index_tip, repair};
+use super::{Ledger, LedgerError, Opened, index_tip, loading, repair};
 use crate::chain::{Chain, Snapshot, history_node_key, history_of};
 use crate::deciders::Deciders;
 use crate::snapshot::base::Base;
-
-/// Entries that are read from the index at once when the state is loaded: 4 MB of the usual records.
-const STATE_PAGE: usize = 16_384;
 
 impl Ledger {
     /// Opens the ledger in `directory`, filling the index from the block log where it must. The program knows the rules up
@@ -234,7 +230,7 @@ fn load(
         return Ok(None);
     }
     let Some(history) = history_of(index.as_ref(), height)? else { return Ok(None) };
-    let Some(state) = load_state(index)? else { return Ok(None) };
+    let Some(state) = loading::state(index.as_ref())? else { return Ok(None) };
     if state.root() != header.state_root {
         return Ok(None);
     }
@@ -249,37 +245,6 @@ fn load(
         history,
         transactions,
     }))
-}
-
-fn load_state(index: &Arc<dyn Index>) -> Result<Option<StateTree>, LedgerError> {
-    let mut page = Vec::new().into_iter();
-    let mut after: Option<Vec<u8>> = None;
-    let mut is_last = false;
-    let mut failed = None;
-    // Read as the tree takes them: all entries beside the tree would take three times its memory.
-    let entries = std::iter::from_fn(|| {
-        loop {
-            if let Some(entry) = page.next() {
-                return Some(entry);
-            }
-            if is_last {
-                return None;
-            }
-            match index.range(Keyspace::State, &[], after.as_deref(), STATE_PAGE) {
-                Ok(next) => {
-                    is_last = next.len() < STATE_PAGE;
-                    after = next.last().map(|(key, _)| key.clone());
-                    page = next.into_iter();
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    return None;
-                }
-            }
-        }
-    });
-    let state = StateTree::from_sorted(entries);
-    failed.map_or(Ok(state.ok()), |error| Err(error.into()))
 }
 
 fn restart(index: Arc<dyn Index>, directory: &DataDirectory, engine: Engine) -> Result<Arc<dyn Index>, LedgerError> {

@@ -13,7 +13,6 @@
 
 use cairn_genesis::GenesisBlock;
 use cairn_proofs::checkpoint::{self, CheckpointProof};
-use cairn_proofs::tree::StateTree;
 use cairn_proofs::verdict::Reason;
 use cairn_storage::{BaseReader, BaseWriter, Batch, DataDirectory, Index, Keyspace, LogExtent, StorageError};
 use cairn_types::{DecodeError, Height, codec, encode};
@@ -23,7 +22,7 @@ use super::receive::Piece;
 use super::{CHECKPOINT_BYTES_MAX, HEADERS_PER_PIECE_MAX, STATE_PIECE_BYTES};
 use crate::chain::{Chain, ReadError, Snapshot, header_core_key, history_node_key};
 use crate::deciders::Deciders;
-use crate::ledger::{LedgerError, index_tip};
+use crate::ledger::{LedgerError, index_tip, loading};
 
 /// Most bytes of an encoded piece.
 const PIECE_BYTES_MAX: usize = cairn_storage::BASE_PIECE_BYTES_MAX;
@@ -76,7 +75,6 @@ impl Base {
     /// [`LedgerError`]: as [`Base::open`]; the index then has no tip, and counts as empty.
     pub(crate) fn fill(mut self, index: &dyn Index) -> Result<Snapshot, LedgerError> {
         let mut walk = HeaderWalk::new(&self.proof);
-        let mut entries = Vec::new();
         let mut batch = Batch::new();
         let genesis = self.proof.genesis.hash();
         put_history(&mut batch, cairn_proofs::accumulator::Frontier::new().append(&genesis.hash()));
@@ -95,16 +93,16 @@ impl Base {
                     }
                 }
                 Piece::State(part) => {
-                    for (key, value) in &part {
-                        batch.put(Keyspace::State, key.clone(), value.clone());
+                    for (key, value) in part {
+                        batch.put(Keyspace::State, key, value);
                     }
-                    entries.extend(part);
                 }
             }
             index.write(&batch)?;
         }
         let header = self.proof.checkpoint;
-        let state = StateTree::from_sorted(entries)?;
+        let other_state = || BaseError::Other { what: "state" };
+        let state = loading::state(index)?.ok_or_else(other_state)?;
         if walk.next() != header.height
             || walk.parent() != header.parent
             || walk.history().root() != header.history_root
@@ -112,7 +110,7 @@ impl Base {
             return Err(BaseError::Other { what: "history" }.into());
         }
         if state.root() != header.state_root {
-            return Err(BaseError::Other { what: "state" }.into());
+            return Err(other_state().into());
         }
         let (height, hash) = (header.height, header.hash());
         let mut history = walk.history().clone();

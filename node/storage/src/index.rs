@@ -32,8 +32,9 @@ pub const INDEX_KEY_BYTES_MAX: usize = 1024;
 /// Longest value in bytes: bodies live in the block log, and a record of the state stays far below.
 pub const INDEX_VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Memory for cached blocks of an engine, in bytes: an idle node shall stay under 150 MB in total.
-const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Memory for cached blocks of an engine, in bytes. A running node reads hashes and headers of old blocks, some 200 bytes a
+/// block; the state is read once, at the start, which fills any cache and never comes back to it.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Which family of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,8 +187,20 @@ pub trait Index: Send + Sync + fmt::Debug {
     /// [`StorageError::Index`] if the engine fails; the node stops and opens the index anew.
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// The entries whose keys begin with `prefix`, ascending, at most `limit`; with `start_after`, only those behind that
-    /// key, which is a whole key and need not exist. All of them are of one moment.
+    /// Shows the entries whose keys begin with `prefix`, ascending, as long as `show(key, value)` asks for more; with
+    /// `start_after`, only those behind that key, which is a whole key and need not exist. All of them are of one moment.
+    ///
+    /// # Errors
+    /// As [`Index::get`]; some of the entries may have been shown then.
+    fn visit(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        start_after: Option<&[u8]>,
+        show: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StorageError>;
+
+    /// The same entries, at most `limit`.
     ///
     /// # Errors
     /// As [`Index::get`].
@@ -197,7 +210,16 @@ pub trait Index: Send + Sync + fmt::Debug {
         prefix: &[u8],
         start_after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StorageError>;
+    ) -> Result<Vec<Entry>, StorageError> {
+        let mut entries = Vec::new();
+        if limit > 0 {
+            self.visit(keyspace, prefix, start_after, &mut |key, value| {
+                entries.push((key.to_vec(), value.to_vec()));
+                entries.len() < limit
+            })?;
+        }
+        Ok(entries)
+    }
 
     /// Makes all changes of a batch at once. A crash later on may undo whole batches, the latest first.
     ///

@@ -147,20 +147,23 @@ impl StateTree {
         Self::with(None, 0)
     }
 
-    /// The map of these entries, which must ascend by key.
+    /// The map of these entries, which must ascend by key. Some tens of them are held at once.
     ///
     /// # Errors
     /// [`TreeError`], if an entry is not allowed in a map or does not ascend: whoever kept the entries is to blame.
-    pub fn from_sorted(entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<Self, TreeError> {
+    pub fn from_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, TreeError> {
         let mut encoder = Encoder::default();
         let mut builder = Builder::new(&mut encoder);
         let mut count: u64 = 0;
-        for (key, value) in entries {
-            check_entry(&key, &value)?;
-            if key.as_slice() <= builder.previous() {
+        for entry in entries {
+            let (key, value) = (entry.0.as_ref(), entry.1.as_ref());
+            check_entry(key, value)?;
+            if key <= builder.previous() {
                 return Err(TreeError::NotAscending { index: count });
             }
-            builder.push((key, value));
+            builder.push(entry);
             count = count.checked_add(1).expect("entries that are in memory number less than 2^64");
         }
         Ok(Self::with(builder.finish(), count))

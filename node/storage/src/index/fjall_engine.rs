@@ -11,7 +11,7 @@ use std::sync::RwLock;
 
 use fjall::{Database, Keyspace as Tree, KeyspaceCreateOptions, PersistMode, Readable};
 
-use super::{Batch, CACHE_BYTES, Engine, Entry, Index, Keyspace, contained, place, range_start};
+use super::{Batch, CACHE_BYTES, Engine, Index, Keyspace, contained, place, range_start};
 use crate::error::StorageError;
 
 /// Memory for unsorted writes of a keyspace, in bytes: four of them, full, are 32 MiB, and an idle node fills none.
@@ -77,28 +77,23 @@ impl Index for FjallIndex {
         })
     }
 
-    fn range(
+    fn visit(
         &self,
         keyspace: Keyspace,
         prefix: &[u8],
         start_after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StorageError> {
+        show: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StorageError> {
         contained(Engine::Fjall, "read", || -> Result<_, fjall::Error> {
             let snapshot = self.database.snapshot();
             let bounds = (range_start(prefix, start_after), Bound::<&[u8]>::Unbounded);
-            let mut entries = Vec::new();
             for guard in snapshot.range::<&[u8], _>(self.tree(keyspace), bounds) {
-                if entries.len() >= limit {
-                    break;
-                }
                 let (key, value) = guard.into_inner()?;
-                if !key.starts_with(prefix) {
+                if !key.starts_with(prefix) || !show(&key, &value) {
                     break;
                 }
-                entries.push((key.to_vec(), value.to_vec()));
             }
-            Ok(entries)
+            Ok(())
         })
     }
 

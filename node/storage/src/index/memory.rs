@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
-use super::{Batch, Engine, Entry, Index, Keyspace, range_start};
+use super::{Batch, Engine, Index, Keyspace, range_start};
 use crate::error::StorageError;
 
 /// Everything in one sorted map for each keyspace, until it is closed to writing.
@@ -23,20 +23,20 @@ impl Contents {
         self.keyspaces.get(&keyspace).and_then(|keys| keys.get(key)).cloned()
     }
 
-    /// As [`Index::range`].
-    pub(crate) fn range(
+    /// As [`Index::visit`].
+    pub(crate) fn visit(
         &self,
         keyspace: Keyspace,
         prefix: &[u8],
         start_after: Option<&[u8]>,
-        limit: usize,
-    ) -> Vec<Entry> {
-        let Some(keys) = self.keyspaces.get(&keyspace) else { return Vec::new() };
-        keys.range::<[u8], _>((range_start(prefix, start_after), Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .take(limit)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
+        show: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) {
+        let Some(keys) = self.keyspaces.get(&keyspace) else { return };
+        for (key, value) in keys.range::<[u8], _>((range_start(prefix, start_after), Bound::Unbounded)) {
+            if !key.starts_with(prefix) || !show(key, value) {
+                break;
+            }
+        }
     }
 
     /// As [`Index::write`]; what it takes to undo it.
@@ -78,15 +78,16 @@ impl Index for MemoryIndex {
         Ok(self.contents.read().unwrap_or_else(PoisonError::into_inner).get(keyspace, key))
     }
 
-    fn range(
+    fn visit(
         &self,
         keyspace: Keyspace,
         prefix: &[u8],
         start_after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StorageError> {
+        show: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StorageError> {
         let contents = self.contents.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(contents.range(keyspace, prefix, start_after, limit))
+        contents.visit(keyspace, prefix, start_after, show);
+        Ok(())
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use super::{Batch, CACHE_BYTES, Engine, Entry, Index, Keyspace, contained, place, range_start};
+use super::{Batch, CACHE_BYTES, Engine, Index, Keyspace, contained, place, range_start};
 use crate::error::StorageError;
 
 /// How often sled writes out by itself, in milliseconds: what a kill may undo, and the node replays.
@@ -79,26 +79,24 @@ impl Index for SledIndex {
             .map(|value| value.map(|value| value.to_vec()))
     }
 
-    fn range(
+    fn visit(
         &self,
         keyspace: Keyspace,
         prefix: &[u8],
         start_after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StorageError> {
+        show: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StorageError> {
         let start = range_start(prefix, start_after).map(|key| tagged(keyspace, key));
         let prefix = tagged(keyspace, prefix);
         let _whole_batches_only = self.closed.read().unwrap_or_else(PoisonError::into_inner);
         contained(Engine::Sled, "read", || -> Result<_, sled::Error> {
-            let mut entries = Vec::new();
-            for entry in self.tree.range((start, Bound::<Vec<u8>>::Unbounded)).take(limit) {
+            for entry in self.tree.range((start, Bound::<Vec<u8>>::Unbounded)) {
                 let (key, value) = entry?;
-                if !key.starts_with(&prefix) {
+                if !key.starts_with(&prefix) || !show(key.get(1..).unwrap_or_default(), &value) {
                     break;
                 }
-                entries.push((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()));
             }
-            Ok(entries)
+            Ok(())
         })
     }
 

@@ -16,23 +16,13 @@ pub(super) trait AsEntry {
     fn value(&self) -> &[u8];
 }
 
-impl AsEntry for (&[u8], &[u8]) {
+impl<K: AsRef<[u8]>, V: AsRef<[u8]>> AsEntry for (K, V) {
     fn key(&self) -> &[u8] {
-        self.0
+        self.0.as_ref()
     }
 
     fn value(&self) -> &[u8] {
-        self.1
-    }
-}
-
-impl AsEntry for (Vec<u8>, Vec<u8>) {
-    fn key(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn value(&self) -> &[u8] {
-        &self.1
+        self.1.as_ref()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::{Seeded, SimulatedDisk, State};
 use crate::error::StorageError;
 use crate::index::memory::{Contents, Undo};
-use crate::index::{Batch, Engine, Entry, Index, Keyspace};
+use crate::index::{Batch, Engine, Index, Keyspace};
 
 /// What is stored of one index.
 #[derive(Clone, Debug, Default)]
@@ -73,14 +73,17 @@ impl Index for SimulatedIndex {
         self.with("read", |stored| Ok(stored.contents.get(keyspace, key)))
     }
 
-    fn range(
+    fn visit(
         &self,
         keyspace: Keyspace,
         prefix: &[u8],
         start_after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, StorageError> {
-        self.with("read", |stored| Ok(stored.contents.range(keyspace, prefix, start_after, limit)))
+        show: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StorageError> {
+        self.with("read", |stored| {
+            stored.contents.visit(keyspace, prefix, start_after, show);
+            Ok(())
+        })
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StorageError> {
