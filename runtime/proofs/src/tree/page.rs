@@ -5,7 +5,7 @@
 //! costs less than reading them from memory would at a million devices.
 //!
 //! ```text
-//! u8 entries, u16le bytes of their keys and values (65,535 if more)
+//! u8 entries, u16le bytes of their keys and values that count (65,535 if more)
 //! each entry, ascending by key:
 //!   u8 bytes shared with the key before, u8 other bytes of the key, these
 //!   u8, u8, u8: 2 · bytes that follow + (0: as they are, 1: coded), 7 bits in each byte, the last below 128
@@ -27,13 +27,16 @@ use std::sync::Arc;
 
 use super::{KEY_BYTES_MAX, bits};
 
-/// Most entries in a page. More would take less memory and make a change dearer, because all of a page is hashed again. Two
-/// devices' files have ten entries.
-pub(super) const PAGE_ENTRIES_MAX: usize = 10;
+/// Most entries in a page. More would take less memory and make a change dearer, because all of a page is hashed again. Four
+/// devices' files have twenty entries.
+pub(super) const PAGE_ENTRIES_MAX: usize = 20;
 
-/// Most bytes of keys and values in a page of more than one entry, for the same reason. Two devices' files have about that
-/// many, and three streams.
-pub(super) const PAGE_BYTES_MAX: usize = 1088;
+/// Bytes of each entry that do not count below.
+pub(super) const SHORT_BYTES: usize = 64;
+
+/// Most bytes of keys and values, without the first [`SHORT_BYTES`] of each entry, in a page of more than one. Four devices'
+/// files have about that many, and four streams: these change with every attestation, those hardly ever.
+pub(super) const PAGE_BYTES_MAX: usize = 880;
 
 /// Bytes before the first entry.
 const HEAD_BYTES: usize = 3;
@@ -53,13 +56,14 @@ const OURS: &str = "a page was made by `Encoder::page`";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     entries: usize,
+    /// Without the first [`SHORT_BYTES`] of each entry.
     bytes: usize,
 }
 
 impl Size {
     /// Of one entry.
     pub(super) const fn of(key: &[u8], value: &[u8]) -> Self {
-        Self { entries: 1, bytes: key.len() + value.len() }
+        Self { entries: 1, bytes: (key.len() + value.len()).saturating_sub(SHORT_BYTES) }
     }
 
     /// Of both together.
@@ -344,7 +348,7 @@ struct Seen {
     next: usize,
 }
 
-const SLOT_BITS: u32 = 8;
+const SLOT_BITS: u32 = 9;
 /// One of so many places is remembered.
 const STRIDE: usize = 4;
 /// After so many bytes that are new, only some are looked at.
