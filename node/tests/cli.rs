@@ -167,6 +167,26 @@ fn the_environment_names_the_node_and_an_option_overrules_it() {
 }
 
 #[test]
+fn what_a_node_is_to_log_is_said_in_levels_and_anything_else_is_refused_before_it_starts() {
+    let run = |log: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
+        let output = command.args(["node", "run", "--config", "missing.toml"]).env("CAIRN_LOG", log).output();
+        let output = output.expect("the binary that cargo built for this test runs");
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        stderr(&output)
+    };
+    for good in ["", "off", "debug", "info,libp2p=debug,cairn::driver=trace"] {
+        let said = run(good);
+        assert!(said.contains("missing.toml") && !said.contains("CAIRN_LOG"), "{good:?}: {said}");
+    }
+    for bad in ["cairn=loud", "info,libp2p=many"] {
+        let said = run(bad);
+        assert!(said.contains(&format!("CAIRN_LOG={bad} is not understood")), "{bad:?}: {said}");
+        assert!(said.contains("info,libp2p=debug"), "{said}");
+    }
+}
+
+#[test]
 fn a_key_file_that_is_missing_stops_a_command_before_anything_is_sent() {
     let id = "0".repeat(64);
     let arguments = ["attest", "day.csv", "--device", &id, "--key", "missing.pem", "--stream", "flow", "--grant", &id];

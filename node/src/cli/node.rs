@@ -1,14 +1,23 @@
 //! `cairn node`: run a node, and drop its old blocks.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{allocator, run};
 
-/// What the node logs unless `CAIRN_LOG` says otherwise: its own story, and of its libraries only what went wrong. The
+/// The variable of the environment that says what the node logs.
+const LOG_VARIABLE: &str = "CAIRN_LOG";
+
+/// What the node logs unless [`LOG_VARIABLE`] says otherwise: its own story, and of its libraries only what went wrong. The
 /// engine logs each message at `info`, and gossip warns about every batch that is published twice.
 const LOG_FILTER: &str = "info,arc_malachitebft_core_consensus=warn,arc_malachitebft_core_driver=warn,\
     arc_malachitebft_core_state_machine=warn,arc_malachitebft_core_votekeeper=warn,libp2p=warn,libp2p_gossipsub=error,\
@@ -74,12 +83,13 @@ fn prune(config: &Path, keep: u64, json: bool) -> anyhow::Result<ExitCode> {
 
 fn run_node(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let given_back = allocator::give_back();
-    let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = log_filter(std::env::var_os(LOG_VARIABLE).as_deref())?;
+    let log = layer().with_writer(std::io::stderr);
     if json {
-        log.json().init();
+        tracing_subscriber::registry().with(log.json().with_filter(filter)).init();
     } else {
-        log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+        tracing_subscriber::registry().with(log.with_filter(filter)).init();
     }
     if let Err(error) = given_back {
         tracing::warn!(%error, "the node may keep more memory than it needs: it could not be started with MALLOC_MMAP_THRESHOLD_");
@@ -87,4 +97,22 @@ fn run_node(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;
     runtime.block_on(run::run(config))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is logged: as `given`, or as ever. Levels for parts of the program are enough; patterns over fields of spans would bring
+/// a library of regular expressions.
+///
+/// # Errors
+/// Whoever set the variable is to blame.
+fn log_filter(given: Option<&OsStr>) -> anyhow::Result<Targets> {
+    let Some(given) = given.filter(|given| !given.is_empty()) else {
+        return Ok(LOG_FILTER.parse().expect("our own filter is one"));
+    };
+    let filter = given.to_str().and_then(|text| text.parse().ok());
+    filter.with_context(|| {
+        format!(
+            "{LOG_VARIABLE}={} is not understood; give levels, such as debug, or info,libp2p=debug",
+            given.display()
+        )
+    })
 }
