@@ -21,8 +21,8 @@ use crate::chain::{Chain, ReadError, Snapshot};
 const OFFERS_MAX: usize = 4;
 
 /// Keys that may change before there is another snapshot ahead of the interval. Each keeps 0.5 to 1.7 kB of the state before
-/// it, so these are about 64 MB.
-const CHANGED_KEYS_MAX: usize = 65_536;
+/// it; so many are kept anyway, for those who read old states, so that the newest snapshot costs next to nothing.
+const CHANGED_KEYS_MAX: usize = 16_384;
 
 /// Into how many parts an interval is divided by the heights at which that may be. All nodes count the same changes at the
 /// same heights, so most of the time they offer the same snapshots, and whoever fetches one has several to ask.
