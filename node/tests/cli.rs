@@ -179,6 +179,7 @@ fn what_a_node_is_to_log_is_said_in_levels_and_anything_else_is_refused_before_i
         let said = run(good);
         assert!(said.contains("missing.toml") && !said.contains("CAIRN_LOG"), "{good:?}: {said}");
     }
+    assert!(stdout(&cairn(&["node", "run", "--help"])).contains("CAIRN_LOG"));
     for bad in ["cairn=loud", "info,libp2p=many"] {
         let said = run(bad);
         assert!(said.contains(&format!("CAIRN_LOG={bad} is not understood")), "{bad:?}: {said}");

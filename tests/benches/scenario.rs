@@ -51,6 +51,8 @@ impl Scenario {
 
 const FOUR: StandPlan = StandPlan { validators: 4, devices: 10_000, silent: 0, attestations: 100_000, one_dead: false };
 const LOADED: &[Part] = &[Part::Sustained(Kind::Attest), Part::Half(Kind::Attest)];
+const MANY_DEVICES: &[Part] =
+    &[Part::Rebuild, Part::Restart, Part::Idle, Part::Audit, Part::Sustained(Kind::Attest), Part::Half(Kind::Attest)];
 const SIZED: &[Part] = &[Part::Rebuild, Part::Restart, Part::Audit, Part::Bundles, Part::Cost];
 
 const fn scenario(name: &'static str, words: &'static str, stand: StandPlan, parts: &'static [Part]) -> Scenario {
@@ -118,27 +120,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "devices-1e6",
         "attestations from a million devices, and what they take",
         StandPlan { devices: 1_000_000, attestations: 1_000_000, ..FOUR },
-        &[
-            Part::Rebuild,
-            Part::Restart,
-            Part::Idle,
-            Part::Audit,
-            Part::Sustained(Kind::Attest),
-            Part::Half(Kind::Attest),
-        ],
+        MANY_DEVICES,
     ),
     scenario(
         "silent-1e6",
         "attestations from 10,000 devices, and a million that are registered and say nothing",
         StandPlan { silent: 1_000_000, ..FOUR },
-        &[
-            Part::Rebuild,
-            Part::Restart,
-            Part::Idle,
-            Part::Audit,
-            Part::Sustained(Kind::Attest),
-            Part::Half(Kind::Attest),
-        ],
+        MANY_DEVICES,
     ),
     scenario(
         "ledger-16",

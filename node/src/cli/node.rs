@@ -36,6 +36,8 @@ pub(super) struct NodeCommand {
 #[derive(Debug, Subcommand)]
 enum Node {
     /// Run the node that a configuration file describes, until SIGINT or SIGTERM.
+    ///
+    /// `CAIRN_LOG` in the environment says what it logs, in levels: `debug`, or `info,libp2p=debug`.
     Run {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]

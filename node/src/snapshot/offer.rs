@@ -28,8 +28,8 @@ const CHANGED_KEYS_MAX: usize = 16_384;
 /// same heights, so most of the time they offer the same snapshots, and whoever fetches one has several to ask.
 const INTERVAL_PARTS: u64 = 64;
 
-/// For how many heights an older snapshot stays after somebody asked for a part of it: 25 seconds of a busy chain. Pieces are
-/// asked for one after the other, some in a second.
+/// For how many heights an older snapshot stays after somebody asked for a part of it: about a minute of a busy chain with full
+/// blocks. It is looked at when another one is made. Pieces are asked for one after the other, some in a second.
 const USE_HEIGHTS: u64 = 256;
 
 /// For how many intervals an older snapshot stays at most, whoever asks.
